@@ -1,0 +1,103 @@
+//! Size-bounded batch assembly.
+//!
+//! A [`Batcher`] is a plain state machine: no clock, no thread, no queue. Offer it events
+//! and it says when the next one would not fit; what it then seals is never empty and
+//! never over its [`Limits`]. When to seal a batch that still has room is the caller's
+//! business.
+
+use std::ops::Range;
+
+use crate::{
+    batch::{Batch, Entry},
+    limits::Limits,
+};
+
+/// What became of an offered event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// It is in the batch.
+    Added,
+    /// The batch has no room for it: seal, then offer it again.
+    Full,
+    /// It is over the limit of one event, and no batch will ever have room for it. It
+    /// has this many bytes.
+    TooLarge(usize),
+}
+
+/// Groups events into batches that never exceed their limits.
+#[derive(Debug)]
+pub struct Batcher {
+    limits: Limits,
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+impl Batcher {
+    /// An empty batcher.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, bytes: Vec::new(), entries: Vec::new() }
+    }
+
+    /// How many events the open batch holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether the open batch holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Offers one event: `write` appends its JSON and returns where its id lies. What it
+    /// wrote is taken back unless the event was added.
+    #[must_use = "an event that was not added is not in the batch"]
+    pub fn offer(&mut self, token: u64, write: impl FnOnce(&mut Vec<u8>) -> Range<usize>) -> Fit {
+        if self.entries.len() >= self.limits.batch_events() {
+            return Fit::Full;
+        }
+        if self.bytes.capacity() == 0 {
+            self.bytes.reserve(self.limits.joined_bytes().min(FIRST_BYTES));
+        }
+        let open = self.bytes.len();
+        if !self.is_empty() {
+            self.bytes.push(b',');
+        }
+        let start = self.bytes.len();
+        let id = write(&mut self.bytes);
+        let end = self.bytes.len();
+        if end - start > self.limits.event_bytes() {
+            self.bytes.truncate(open);
+            return Fit::TooLarge(end - start);
+        }
+        if end > self.limits.joined_bytes() {
+            self.bytes.truncate(open);
+            return Fit::Full;
+        }
+        self.entries.push(Entry { event: narrow(start..end), id: narrow(id), token });
+        Fit::Added
+    }
+
+    /// Closes the open batch and starts the next; `None` if it is empty.
+    #[must_use = "a batch that is not sent is lost"]
+    pub fn seal(&mut self, end_position: u64) -> Option<Batch> {
+        if self.is_empty() {
+            return None;
+        }
+        let bytes = std::mem::take(&mut self.bytes);
+        let entries = std::mem::take(&mut self.entries);
+        Some(Batch::seal(bytes, entries, end_position))
+    }
+}
+
+/// What a batch reserves before its first event, so that a full one of the usual size
+/// (500 KB and the event that did not fit) never moves.
+const FIRST_BYTES: usize = 560 * 1024;
+
+/// Limits keep a batch below 4 GiB, so its offsets fit 32 bits.
+fn narrow(range: Range<usize>) -> Range<u32> {
+    let narrow = |offset| u32::try_from(offset).unwrap_or(u32::MAX);
+    narrow(range.start)..narrow(range.end)
+}

@@ -1,0 +1,198 @@
+//! What may wait in memory: events and bytes, reserved and released in one atomic step.
+//!
+//! One word holds both: 24 bits of events above 40 bits of bytes. A reservation is the
+//! gate of admission: whoever holds one has room in the ring, so its push cannot fail.
+
+use crate::sync::{AtomicU64, Ordering, OwnLine};
+
+const BYTES_BITS: u32 = 40;
+/// The highest of the 40 bits says that the budget is closed, so that closing and
+/// reserving are ordered by the one word.
+const CLOSED: u64 = 1 << (BYTES_BITS - 1);
+const BYTES_MASK: u64 = CLOSED - 1;
+
+/// The most events a budget can be bound to (24 bits).
+pub const MAX_EVENTS: u64 = (1 << 24) - 1;
+/// The most bytes a budget can be bound to: 64 GiB. What is left of the 39 bits is for
+/// growth at sealing, since JSON can be six times its tape.
+pub const MAX_BYTES: u64 = 1 << 36;
+
+/// What a producer was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a reservation that is not used must be released"]
+pub enum Reservation {
+    /// Reserved.
+    Granted,
+    /// No slot or no bytes left; nothing was reserved.
+    Full,
+    /// Closed; nothing was reserved.
+    Closed,
+}
+
+/// Events and bytes held at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Events between acceptance and their end.
+    pub events: u64,
+    /// Their bytes: tape while in the ring, JSON once sealed.
+    pub bytes: u64,
+}
+
+impl Held {
+    fn unpack(word: u64) -> Self {
+        Self { events: word >> BYTES_BITS, bytes: word & BYTES_MASK }
+    }
+
+    fn pack(self) -> u64 {
+        (self.events << BYTES_BITS) | self.bytes
+    }
+}
+
+/// The bound on what a queue holds.
+#[derive(Debug)]
+pub struct Budget {
+    held: OwnLine<AtomicU64>,
+    bound: Held,
+}
+
+impl Budget {
+    /// A budget of `max_events` and `max_bytes`, clamped to what one word can count.
+    #[must_use]
+    pub fn new(max_events: u64, max_bytes: u64) -> Self {
+        let bound = Held { events: max_events.min(MAX_EVENTS), bytes: max_bytes.min(MAX_BYTES) };
+        Self { held: OwnLine(AtomicU64::new(0)), bound }
+    }
+
+    /// Reserves one event of `bytes`, or nothing.
+    #[inline]
+    pub fn reserve(&self, bytes: u64) -> Reservation {
+        let mut word = self.held.load(Ordering::Relaxed);
+        loop {
+            let held = Held::unpack(word);
+            if word & CLOSED != 0 {
+                return Reservation::Closed;
+            }
+            if held.events >= self.bound.events || held.bytes + bytes > self.bound.bytes {
+                return Reservation::Full;
+            }
+            let wanted = Held { events: held.events + 1, bytes: held.bytes + bytes }.pack();
+            // Acquire: pairs with the Release in `release`; what the event that made this
+            // room left behind is finished before its successor starts.
+            match self.held.compare_exchange_weak(word, wanted, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return Reservation::Granted,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Grants nothing any more. Reservations made before stay until they are released.
+    pub fn close(&self) {
+        // AcqRel: every reservation is either before this, and seen by `held`, or refused.
+        self.held.fetch_or(CLOSED, Ordering::AcqRel);
+    }
+
+    /// Whether [`Budget::close`] was called.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.held.load(Ordering::Acquire) & CLOSED != 0
+    }
+
+    /// Changes the bytes charged to events already held: at sealing, tape becomes JSON.
+    ///
+    /// Never refused: an accepted event is not un-accepted because its JSON is longer.
+    pub fn recharge(&self, before: u64, after: u64) {
+        if after >= before {
+            self.held.fetch_add(after - before, Ordering::Relaxed);
+        } else {
+            self.held.fetch_sub(before - after, Ordering::Relaxed);
+        }
+    }
+
+    /// Gives back `events` holding `bytes`.
+    pub fn release(&self, events: u64, bytes: u64) {
+        // Release: pairs with the Acquire in `reserve`.
+        let before = self.held.fetch_sub(Held { events, bytes }.pack(), Ordering::Release);
+        debug_assert!(Held::unpack(before).events >= events, "released more events than were held");
+        debug_assert!(Held::unpack(before).bytes >= bytes, "released more bytes than were held");
+    }
+
+    /// What is held now.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        Held::unpack(self.held.load(Ordering::Acquire))
+    }
+
+    /// The bound.
+    #[must_use]
+    pub fn bound(&self) -> Held {
+        self.bound
+    }
+
+    /// Whether a blocked producer should try again: an eighth of the bound is free, or
+    /// `bytes`, whichever is more. Waking it for less would have producer and sender take
+    /// turns event by event.
+    #[must_use]
+    pub fn has_room(&self, bytes: u64) -> bool {
+        let held = self.held();
+        let events = (self.bound.events / 8).max(1);
+        let bytes = (self.bound.bytes / 8).max(bytes).min(self.bound.bytes);
+        held.events + events <= self.bound.events && held.bytes + bytes <= self.bound.bytes
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    use Reservation::{Closed, Full, Granted};
+
+    #[test]
+    fn a_reservation_takes_both_or_nothing() {
+        let budget = Budget::new(2, 100);
+        assert_eq!(budget.reserve(60), Granted);
+        assert_eq!(budget.reserve(41), Full, "41 bytes over a rest of 40");
+        assert_eq!(budget.held(), Held { events: 1, bytes: 60 });
+        assert_eq!(budget.reserve(40), Granted);
+        assert_eq!(budget.reserve(0), Full, "no third event");
+        budget.release(2, 100);
+        assert_eq!(budget.held(), Held::default());
+    }
+
+    #[test]
+    fn sealing_may_pass_the_bound_and_then_nothing_more_is_admitted() {
+        let budget = Budget::new(10, 100);
+        assert_eq!(budget.reserve(90), Granted);
+        budget.recharge(90, 130);
+        assert_eq!(budget.held().bytes, 130);
+        assert_eq!(budget.reserve(0), Full);
+        budget.recharge(130, 20);
+        assert_eq!(budget.reserve(80), Granted);
+    }
+
+    #[test]
+    fn a_closed_budget_keeps_what_it_holds_and_grants_nothing() {
+        let budget = Budget::new(10, 100);
+        assert_eq!(budget.reserve(90), Granted);
+        budget.close();
+        assert_eq!(budget.reserve(1), Closed);
+        assert_eq!(budget.held(), Held { events: 1, bytes: 90 });
+        budget.release(1, 90);
+        assert_eq!((budget.held(), budget.is_closed()), (Held::default(), true));
+    }
+
+    #[test]
+    fn room_is_an_eighth_of_the_bound_or_the_bytes_asked_for() {
+        let budget = Budget::new(16, 1600);
+        for _ in 0..15 {
+            assert_eq!(budget.reserve(100), Granted);
+        }
+        assert!(!budget.has_room(0), "one event free of sixteen is less than an eighth");
+        budget.release(1, 100);
+        assert!(budget.has_room(200));
+        assert!(!budget.has_room(201));
+        let single = Budget::new(1, 8);
+        assert!(single.has_room(8));
+        assert_eq!(single.reserve(8), Granted);
+        assert!(!single.has_room(1));
+    }
+}

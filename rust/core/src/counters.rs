@@ -1,0 +1,128 @@
+//! The accounting: each term of the identity counted where it happens, none derived.
+//!
+//! `offered = accepted + refused`, and
+//! `accepted + adopted = delivered + failed + dropped + handed_over + pending`.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::{
+    outcome::{Dropped, End, Failed, Refused},
+    sync::OwnLine,
+};
+
+/// Every counter of one queue. They only grow.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Public calls that reached us. On a line of its own with `accepted`: both are
+    /// written by every push, the rest by nobody in a hurry.
+    admission: OwnLine<[AtomicU64; 2]>,
+    refused: [AtomicU64; Refused::NAMES.len()],
+    adopted: AtomicU64,
+    delivered: AtomicU64,
+    failed: [AtomicU64; Failed::NAMES.len()],
+    dropped: [AtomicU64; Dropped::NAMES.len()],
+    handed_over: AtomicU64,
+    /// Events in sealed batches that have not ended: a gauge, up at sealing, down at the end.
+    sealed: AtomicU64,
+    batches: AtomicU64,
+    nonfinite: AtomicU64,
+    surrogates: AtomicU64,
+    integers: AtomicU64,
+    max_held_events: AtomicU64,
+    max_held_bytes: AtomicU64,
+}
+
+// Relaxed throughout: each is a number by itself; what orders an event's life is the ring.
+impl Counters {
+    /// One public call.
+    #[inline]
+    pub fn offered(&self) {
+        self.admission[0].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One event admitted.
+    #[inline]
+    pub fn accepted(&self) {
+        self.admission[1].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One call refused.
+    pub fn refused(&self, reason: Refused) {
+        self.refused[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Events sealed into a batch.
+    pub fn sealed(&self, events: u64) {
+        self.sealed.fetch_add(events, Ordering::Relaxed);
+        self.batches.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Events of sealed batches that ended.
+    pub fn ended(&self, events: u64, end: End) {
+        self.end(events, end);
+        self.sealed.fetch_sub(events, Ordering::Relaxed);
+    }
+
+    /// Events that were taken out of the ring without ever being sealed.
+    pub fn discarded(&self, events: u64, end: End) {
+        self.end(events, end);
+    }
+
+    fn end(&self, events: u64, end: End) {
+        let counter = match end {
+            End::Delivered => &self.delivered,
+            End::Failed(reason) => &self.failed[reason as usize],
+            End::Dropped(reason) => &self.dropped[reason as usize],
+            End::HandedOver => &self.handed_over,
+        };
+        counter.fetch_add(events, Ordering::Relaxed);
+    }
+
+    /// Values that JSON or a strict parser cannot take and that were replaced.
+    pub fn replaced(&self, nonfinite: u64, surrogates: u64, integers: u64) {
+        for (counter, count) in
+            [(&self.nonfinite, nonfinite), (&self.surrogates, surrogates), (&self.integers, integers)]
+        {
+            if count != 0 {
+                counter.fetch_add(count, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Raises the high-water marks. Called where the level falls next (a seal) or could
+    /// not rise (a full queue), which is where it peaks.
+    pub fn level(&self, events: u64, bytes: u64) {
+        self.max_held_events.fetch_max(events, Ordering::Relaxed);
+        self.max_held_bytes.fetch_max(bytes, Ordering::Relaxed);
+    }
+
+    /// Every counter with its name, terminal ones first: read in this order, what has
+    /// ended never exceeds what was accepted, whatever happens in between.
+    #[must_use]
+    pub fn read(&self) -> Vec<(String, u64)> {
+        let mut rows = Vec::with_capacity(40);
+        let mut row = |name: String, counter: &AtomicU64| rows.push((name, counter.load(Ordering::Acquire)));
+        row("delivered".into(), &self.delivered);
+        for (name, reason) in Failed::NAMES {
+            row(format!("failed.{name}"), &self.failed[reason as usize]);
+        }
+        for (name, reason) in Dropped::NAMES {
+            row(format!("dropped.{name}"), &self.dropped[reason as usize]);
+        }
+        row("handed_over".into(), &self.handed_over);
+        row("sealed".into(), &self.sealed);
+        row("batches".into(), &self.batches);
+        row("adopted".into(), &self.adopted);
+        for (name, reason) in Refused::NAMES {
+            row(format!("refused.{name}"), &self.refused[reason as usize]);
+        }
+        row("accepted".into(), &self.admission[1]);
+        row("offered".into(), &self.admission[0]);
+        row("replaced.nonfinite".into(), &self.nonfinite);
+        row("replaced.surrogate".into(), &self.surrogates);
+        row("replaced.integer".into(), &self.integers);
+        row("max_reserved_events".into(), &self.max_held_events);
+        row("max_reserved_bytes".into(), &self.max_held_bytes);
+        rows
+    }
+}

@@ -1,0 +1,258 @@
+//! Property names by number: a name seen twice goes on the tape as two bytes.
+//!
+//! Append-only and bounded, so names that come from user data cannot hurt: when the table
+//! is full, or a name is long, its bytes go on the tape. It holds copies, never a
+//! reference into the interpreter. Lookups take no lock; two producers that admit the same
+//! name at once give it two numbers, which costs a place and nothing else.
+
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+
+use crate::json::escape;
+
+/// How many names have a number.
+const CAPACITY: usize = 1024;
+/// The longest name that may have one: what fits a place beside its hash.
+pub const MAX_KEY_BYTES: usize = NAME_WORDS * WORD;
+/// Two places a name, so that a probe seldom meets a stranger.
+const PLACES: usize = CAPACITY * 2;
+/// How far a name may stand from the place its hash says.
+const PROBES: usize = 8;
+const WORD: usize = size_of::<u64>();
+const NAME_WORDS: usize = 6;
+
+/// One name, on a cache line of its own: a lookup is one line, found without following a
+/// pointer. The walk streams through the caller's objects, so little else stays near.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Place {
+    /// The hash with its top bit set; zero until the rest is written.
+    hash: AtomicU64,
+    /// The name's length, and its number above; zero for a place that nobody has taken.
+    len_and_number: AtomicU64,
+    name: [AtomicU64; NAME_WORDS],
+}
+
+/// The table.
+#[derive(Debug)]
+pub struct Keys {
+    places: Box<[Place]>,
+    /// Which hash was met last at each of these: the second meeting admits.
+    seen: Box<[AtomicU64]>,
+    /// The JSON of each name by its number, quotes and colon included.
+    json: Box<[OnceLock<Box<[u8]>>]>,
+    count: AtomicUsize,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        let place = || Place {
+            hash: AtomicU64::new(0),
+            len_and_number: AtomicU64::new(0),
+            name: [const { AtomicU64::new(0) }; NAME_WORDS],
+        };
+        Self {
+            places: (0..PLACES).map(|_| place()).collect(),
+            seen: (0..CAPACITY).map(|_| AtomicU64::new(0)).collect(),
+            json: (0..CAPACITY).map(|_| OnceLock::new()).collect(),
+            count: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl Keys {
+    /// The number of `name` and the least length of its JSON, if it has a number. `hash`
+    /// is any hash of the name that does not change while the process lives.
+    #[inline]
+    #[must_use]
+    pub fn find(&self, hash: u64, name: &[u8]) -> Option<(u16, usize)> {
+        let hash = hash | MARK;
+        for probe in 0..PROBES {
+            let place = self.places.get((index_of(hash) + probe) % PLACES)?;
+            // Acquire: pairs with the Release in `meet`; the name comes with its hash.
+            let found = place.hash.load(Ordering::Acquire);
+            if found == hash && place.is(name) {
+                let number = place.len_and_number.load(Ordering::Relaxed) >> LEN_BITS;
+                #[expect(clippy::cast_possible_truncation, reason = "below CAPACITY")]
+                return Some((number as u16, name.len() + 3));
+            }
+            if found == 0 {
+                break;
+            }
+        }
+        self.meet(hash, name);
+        None
+    }
+
+    /// The JSON of a key: quotes, name and colon.
+    #[inline]
+    #[must_use]
+    pub fn json(&self, number: u16) -> &[u8] {
+        self.json.get(usize::from(number)).and_then(OnceLock::get).map_or(&[], |json| json)
+    }
+
+    /// Remembers a name met for the first time, admits one met again.
+    #[cold]
+    #[inline(never)]
+    fn meet(&self, hash: u64, name: &[u8]) {
+        if name.len() > MAX_KEY_BYTES || self.count.load(Ordering::Relaxed) >= CAPACITY {
+            return;
+        }
+        let Some(seen) = self.seen.get(index_of(hash) % CAPACITY) else { return };
+        // Relaxed: a hint; a lost race costs one more meeting.
+        if seen.swap(hash, Ordering::Relaxed) != hash {
+            return;
+        }
+        let places = (0..PROBES).filter_map(|probe| self.places.get((index_of(hash) + probe) % PLACES));
+        for place in places {
+            // Relaxed: taking a place publishes nothing; the hash below does.
+            let free = place.len_and_number.compare_exchange(0, TAKEN, Ordering::Relaxed, Ordering::Relaxed);
+            if free.is_ok() {
+                self.admit(place, hash, name);
+                return;
+            }
+        }
+    }
+
+    /// Gives `name` the next number and puts it at `place`, which the caller has taken.
+    fn admit(&self, place: &Place, hash: u64, name: &[u8]) {
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        // None: another producer took the last number; the place stays taken, unused.
+        let Some(slot) = self.json.get(number) else { return };
+        let mut json = Vec::with_capacity(name.len() + 3);
+        escape::write_str(&mut json, name);
+        json.push(b':');
+        let _ = slot.set(json.into_boxed_slice());
+        place.write(name);
+        let len_and_number = ((number << LEN_BITS) | name.len()) as u64;
+        place.len_and_number.store(len_and_number, Ordering::Relaxed);
+        // Release: publishes all of it to the Acquire in `find`.
+        place.hash.store(hash, Ordering::Release);
+    }
+}
+
+impl Place {
+    /// Whether it holds `name`. Call it after an Acquire of the hash.
+    #[inline]
+    fn is(&self, name: &[u8]) -> bool {
+        if self.len_and_number.load(Ordering::Relaxed) & LEN_MASK != name.len() as u64 {
+            return false;
+        }
+        let [one, other, rest @ ..] = &self.name;
+        let (first, last, between) = words(name);
+        one.load(Ordering::Relaxed) == first
+            && other.load(Ordering::Relaxed) == last
+            && rest.iter().zip(between).all(|(place, word)| place.load(Ordering::Relaxed) == u64::from_ne_bytes(*word))
+    }
+
+    fn write(&self, name: &[u8]) {
+        let [one, other, rest @ ..] = &self.name;
+        let (first, last, between) = words(name);
+        one.store(first, Ordering::Relaxed);
+        other.store(last, Ordering::Relaxed);
+        for (place, word) in rest.iter().zip(between) {
+            place.store(u64::from_ne_bytes(*word), Ordering::Relaxed);
+        }
+    }
+}
+
+/// Set in every stored hash, so that none is zero.
+const MARK: u64 = 1 << 63;
+const LEN_BITS: u32 = 8;
+const LEN_MASK: u64 = (1 << LEN_BITS) - 1;
+/// Neither a length nor a number: somebody is writing.
+const TAKEN: u64 = LEN_MASK;
+
+/// A name's first eight bytes, its last eight (which may overlap them), and the whole
+/// words in between. Names of one length have equal words only if they are equal.
+#[inline]
+fn words(name: &[u8]) -> (u64, u64, &[[u8; WORD]]) {
+    let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) else {
+        return (short_word(name), 0, &[]);
+    };
+    // The first word of the chunks is `first`; the bytes after them are in `last`, and so
+    // is the last of them if nothing follows.
+    let between = name.as_chunks::<WORD>().0.get(1..(name.len() - 1) / WORD).unwrap_or_default();
+    (u64::from_ne_bytes(*first), u64::from_ne_bytes(*last), between)
+}
+
+/// A name below eight bytes as one word.
+#[inline]
+fn short_word(name: &[u8]) -> u64 {
+    if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+        return u64::from(u32::from_ne_bytes(*first)) | (u64::from(u32::from_ne_bytes(*last)) << 32);
+    }
+    let byte = |index: usize| name.get(index).map_or(0, |byte| u64::from(*byte));
+    byte(0) | (byte(1) << 8) | (byte(2) << 16)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the low bits are what is wanted")]
+#[inline]
+fn index_of(hash: u64) -> usize {
+    hash as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_a_number_from_its_third_meeting() {
+        let keys = Keys::default();
+        assert_eq!(keys.find(77 << 20, b"plan"), None, "met");
+        assert_eq!(keys.find(77 << 20, b"plan"), None, "met again: admitted");
+        assert_eq!(keys.find(77 << 20, b"plan"), Some((0, 7)));
+        assert_eq!(keys.json(0), b"\"plan\":");
+        assert_eq!(keys.find(77 << 20, b"play"), None, "the same hash is not the same name");
+    }
+
+    #[test]
+    fn a_full_table_turns_names_away_and_keeps_what_it_has() {
+        let keys = Keys::default();
+        for round in 0..2 {
+            for index in (0..5000_u64).flat_map(|index| [index; 2]) {
+                let name = format!("key-{index}");
+                let found = keys.find((index + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15), name.as_bytes());
+                if let Some((number, len)) = found {
+                    assert_eq!(keys.json(number), format!("\"{name}\":").as_bytes(), "round {round}");
+                    assert_eq!(len, name.len() + 3);
+                }
+            }
+        }
+        assert!(keys.count.load(Ordering::Relaxed) <= 5000);
+        assert!(keys.json.iter().all(|json| json.get().is_some()));
+    }
+
+    #[test]
+    fn names_of_every_length_are_told_from_their_neighbours() {
+        for len in 1..=MAX_KEY_BYTES {
+            let keys = Keys::default();
+            let name: Vec<u8> = (0..len).map(|index| b'a' + u8::try_from(index % 26).unwrap()).collect();
+            for _ in 0..2 {
+                let _ = keys.find(7, &name);
+            }
+            assert!(keys.find(7, &name).is_some(), "{len}");
+            for index in 0..len {
+                let mut other = name.clone();
+                other[index] ^= 1;
+                assert_eq!(keys.find(7, &other), None, "{len} bytes, byte {index} differs, the hash does not");
+            }
+        }
+    }
+
+    #[test]
+    fn long_names_and_names_with_quotes() {
+        let keys = Keys::default();
+        let long = [b'k'; MAX_KEY_BYTES + 1];
+        for _ in 0..3 {
+            assert_eq!(keys.find(9 << 30, &long), None);
+        }
+        for _ in 0..2 {
+            let _ = keys.find(5 << 30, b"a\"b");
+        }
+        let (number, _) = keys.find(5 << 30, b"a\"b").unwrap();
+        assert_eq!(keys.json(number), b"\"a\\\"b\":");
+    }
+}

@@ -1,0 +1,108 @@
+//! A push: the verdict on one event, and its place in the ring.
+
+use std::sync::atomic::Ordering;
+
+use super::{Lost, Queue};
+use crate::{
+    budget::Reservation,
+    json::writer,
+    outcome::{Dropped, End, Outcome},
+    record::Record,
+    ring::Ring,
+    sync::lock,
+    tape::Tape,
+};
+
+/// Up to this limit every event is measured: there, the constant text of an event weighs
+/// so much that a bound by halves would be no bound.
+const ALWAYS_MEASURED_BYTES: usize = 4096;
+
+impl Queue {
+    /// Takes the event that `tape` holds (stamps first), or says why not.
+    ///
+    /// Never waits. Wakes the worker if this event is the one that it waits for. Refusals
+    /// are not counted here: the caller may have a policy for them.
+    #[inline]
+    pub fn push(&self, tape: &Tape) -> Outcome {
+        let record = tape.bytes();
+        if let Some(bytes) = self.too_large(tape) {
+            return Outcome::EventTooLarge(bytes);
+        }
+        let footprint = Ring::footprint(record.len());
+        match self.budget.reserve(footprint) {
+            Reservation::Granted => {}
+            Reservation::Closed => return Outcome::Closed,
+            Reservation::Full => {
+                if !self.settings.drop_oldest || !self.make_room(footprint) {
+                    let held = self.budget.held();
+                    self.counters.level(held.events, held.bytes);
+                    return if self.budget.is_closed() { Outcome::Closed } else { Outcome::QueueFull };
+                }
+            }
+        }
+        // Before the commit, so that no event can end before it was counted.
+        self.counters.accepted();
+        if self.ring.push(record).is_err() {
+            // The ring is built to hold whatever the budget admits.
+            debug_assert!(false, "the ring was full for an admitted event");
+            self.counters.discarded(1, End::Dropped(Dropped::Overflow));
+            self.budget.release(1, footprint);
+            return Outcome::Accepted;
+        }
+        self.wake.committed(|| self.ring.backlog_bytes() >= self.trigger_bytes);
+        if self.attended.load(Ordering::Acquire) { Outcome::Accepted } else { Outcome::Unattended }
+    }
+
+    /// The size of an event that is over the limit, as far as it was measured.
+    ///
+    /// An event whose least size is below half the limit is let through unmeasured: to be
+    /// too large after all, escapes would have to double it. Should it be, it fails when it
+    /// is encoded, counted and told of.
+    #[inline]
+    fn too_large(&self, tape: &Tape) -> Option<usize> {
+        let limit = self.settings.limits.event_bytes();
+        let record = Record::read(tape.bytes());
+        let least = tape.least_json() + self.least_bytes.get(usize::from(record.stamps.shape))?;
+        if least <= limit / 2 && limit > ALWAYS_MEASURED_BYTES {
+            return None;
+        }
+        self.measure(&record, limit)
+    }
+
+    #[cold]
+    fn measure(&self, record: &Record<'_>, limit: usize) -> Option<usize> {
+        let bytes = writer::event_len(record, &self.settings.shapes, &self.keys);
+        (bytes > limit).then_some(bytes)
+    }
+
+    /// Discards the oldest waiting events until `footprint` is reserved. False if somebody
+    /// else is taking events at this moment, or none is left to discard.
+    #[cold]
+    fn make_room(&self, footprint: u64) -> bool {
+        let Some(mut reader) = self.ring.try_reader() else { return false };
+        loop {
+            // A record that is committed but not counted yet is left to its producer.
+            if self.wake.count() == 0 {
+                return false;
+            }
+            let Some((token, freed)) = reader.front(|record| (Record::token(record), Ring::footprint(record.len())))
+            else {
+                return false;
+            };
+            reader.advance();
+            reader.release();
+            self.wake.taken(1);
+            self.counters.discarded(1, End::Dropped(Dropped::Overflow));
+            self.budget.release(1, freed);
+            if token != 0 {
+                lock(&self.lost).push(Lost { token, too_large: false });
+                self.signal.ring();
+            }
+            match self.budget.reserve(footprint) {
+                Reservation::Granted => return true,
+                Reservation::Full => {}
+                Reservation::Closed => return false,
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! `Batch` as Python sees it: a view of the events of one request.
+
+use pyo3::{
+    exceptions::{PyIndexError, PyMemoryError},
+    prelude::*,
+    types::{PyBytes, PyList, PyString},
+};
+use sluiceway_core::batch;
+
+/// A view of the events of one request. Immutable; views share their bytes.
+#[pyclass(frozen, module = "sluiceway._native")]
+pub(crate) struct Batch(pub(crate) batch::Batch);
+
+#[pymethods]
+impl Batch {
+    fn __len__(&self) -> usize {
+        self.0.len()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Batch of {} events, {} bytes>", self.0.len(), self.0.joined_bytes())
+    }
+
+    /// The ids of the events, in order.
+    #[getter]
+    fn ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let ids = self.0.entries().map(|entry| id(py, self.0.id(entry))).collect::<PyResult<Vec<_>>>()?;
+        PyList::new(py, ids)
+    }
+
+    /// Index and token of each event that somebody wants to be told of.
+    #[getter]
+    fn tokens(&self) -> Vec<(usize, u64)> {
+        let tokens = self.0.entries().map(|entry| entry.token).enumerate();
+        tokens.filter(|(_, token)| *token != 0).collect()
+    }
+
+    /// The bytes of the events and the commas between them.
+    #[getter]
+    fn nbytes(&self) -> usize {
+        self.0.joined_bytes()
+    }
+
+    /// The ring's position after the last event of the batch that this view was cut from.
+    #[getter]
+    fn end_position(&self) -> u64 {
+        self.0.end_position()
+    }
+
+    /// `head`, the events joined by commas, and `tail`, as one request body.
+    #[pyo3(signature = (head, tail, /))]
+    fn body<'py>(&self, py: Python<'py>, head: &[u8], tail: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let len = head.len() + self.0.joined_bytes() + tail.len();
+        PyBytes::new_with(py, len, |body| {
+            let mut rest = body;
+            let mut put = |bytes: &[u8]| {
+                let (place, behind) = std::mem::take(&mut rest)
+                    .split_at_mut_checked(bytes.len())
+                    .ok_or_else(|| PyMemoryError::new_err("a batch changed its size"))?;
+                place.copy_from_slice(bytes);
+                rest = behind;
+                PyResult::Ok(())
+            };
+            put(head)?;
+            for (index, run) in self.0.runs().enumerate() {
+                if index != 0 {
+                    put(b",")?;
+                }
+                put(run)?;
+            }
+            put(tail)
+        })
+    }
+
+    /// The JSON of one event.
+    #[pyo3(signature = (index, /))]
+    fn event<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Bound<'py, PyBytes>> {
+        let event = self.0.event(index).ok_or_else(|| PyIndexError::new_err("no such event in the batch"))?;
+        Ok(PyBytes::new(py, event))
+    }
+
+    /// The events before `index`, and the rest.
+    #[pyo3(signature = (index, /))]
+    fn split_at(&self, index: usize) -> (Self, Self) {
+        let (left, right) = self.0.split_at(index);
+        (Self(left), Self(right))
+    }
+
+    /// The events from `start` up to `stop`.
+    #[pyo3(signature = (start, stop, /))]
+    fn slice(&self, start: usize, stop: usize) -> Self {
+        Self(self.0.slice(start..stop))
+    }
+
+    /// The events except those at `indices`; `None` if no event is left.
+    #[pyo3(signature = (indices, /))]
+    #[expect(clippy::needless_pass_by_value, reason = "what pyo3 extracts")]
+    fn without(&self, indices: Vec<usize>) -> Option<Self> {
+        let rest = self.0.without(&indices);
+        (!rest.is_empty()).then_some(Self(rest))
+    }
+}
+
+/// An id from its JSON text.
+fn id<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    if text.contains(&b'\\') {
+        // A caller's own id with an escape in it: rare enough for the standard library.
+        let quoted = [b"\"", text, b"\""].concat();
+        return py.import("json")?.call_method1("loads", (PyBytes::new(py, &quoted),));
+    }
+    Ok(PyString::new(py, &String::from_utf8_lossy(text)).into_any())
+}

@@ -1,0 +1,36 @@
+//! The Python face of the engine: converts, calls the core, converts back. No logic.
+
+mod batch;
+mod error;
+mod outcome;
+mod process;
+mod push;
+mod queue;
+mod shape;
+mod text;
+mod walk;
+
+/// sluiceway's engine. Private: everything here is called by `client.py` and nobody else.
+//
+// `gil_used`: the code is written for a free-threaded interpreter, but nobody has run the
+// tests on one yet, and what was not run is not claimed.
+#[pyo3::pymodule(gil_used = true)]
+mod _native {
+    use pyo3::prelude::{Bound, PyModule, PyModuleMethods, PyResult};
+
+    #[pymodule_export]
+    use crate::batch::Batch;
+    #[pymodule_export]
+    use crate::queue::Queue;
+    #[pymodule_export]
+    use crate::shape::{Field, Shape};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::process::watch_forks()?;
+        for (name, code) in crate::outcome::NAMES {
+            module.add(name, code)?;
+        }
+        Ok(())
+    }
+}

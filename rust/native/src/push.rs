@@ -1,0 +1,313 @@
+//! A push, from the arguments of a Python call to the ring.
+//!
+//! `push` and `admit` are plain `METH_FASTCALL` functions: pyo3's argument parsing was
+//! measured at a tenth of the whole call.
+#![allow(unsafe_code, reason = "a C function gets its arguments as an array of borrowed pointers")]
+
+use std::{
+    cell::Cell,
+    ffi::c_long,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use pyo3::{
+    Bound, Py, PyAny, PyResult, Python, ffi,
+    ffi::{PyMethodDef, PyMethodDefPointer, PyObject, Py_ssize_t},
+};
+use sluiceway_core::{ident::Generator, record::Stamps, shape::Shape, tape::Tape};
+
+use crate::{
+    outcome::{self, HARD, INTERNAL, STALE},
+    queue::Queue,
+    walk::{Replaced, Stop, Walk, rare},
+};
+
+/// What a thread keeps between two pushes. Taken out while in use, so that a push inside a
+/// push (a signal handler, a finaliser) finds none and makes its own.
+struct Scratch {
+    tape: Tape,
+    space: Vec<u8>,
+    ids: Generator,
+}
+
+thread_local! {
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+    /// The size of the event that this thread last saw refused as too large.
+    static REFUSED_BYTES: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The bytes of JSON, as far as measured, of the event that this thread last saw refused.
+pub(crate) fn refused_bytes() -> usize {
+    REFUSED_BYTES.get()
+}
+
+/// The arguments before the values of the shape's fields.
+struct Call {
+    shape: usize,
+    /// Zero: nobody wants to know the event's end.
+    token: u64,
+    message_id: *mut PyObject,
+    timestamp: *mut PyObject,
+    /// Python has validated the values already.
+    is_checked: bool,
+}
+
+/// What CPython must know of a function.
+struct Definition(PyMethodDef);
+
+// SAFETY: nobody writes to it: neither we nor CPython, which takes it by a mutable pointer
+// for the sake of old code.
+unsafe impl Sync for Definition {}
+
+impl Definition {
+    const fn new(name: &'static std::ffi::CStr, function: ffi::PyCFunctionFast) -> Self {
+        Self(PyMethodDef {
+            ml_name: name.as_ptr(),
+            ml_meth: PyMethodDefPointer { PyCFunctionFast: function },
+            ml_flags: ffi::METH_FASTCALL,
+            ml_doc: std::ptr::null(),
+        })
+    }
+}
+
+static PUSH: Definition = Definition::new(c"push", push);
+static ADMIT: Definition = Definition::new(c"admit", admit);
+static OFFER: Definition = Definition::new(c"offer", offer);
+
+/// The function `name` bound to `queue`, for a client to keep.
+pub(crate) fn bind(queue: &Bound<'_, Queue>, name: &str) -> PyResult<Py<PyAny>> {
+    let definition = match name {
+        "push" => &raw const PUSH.0,
+        "admit" => &raw const ADMIT.0,
+        _ => &raw const OFFER.0,
+    };
+    // SAFETY: attached. The definition is static, and CPython does not write to it; the
+    // function holds the queue.
+    unsafe {
+        let function = ffi::PyCFunction_NewEx(definition.cast_mut(), queue.as_ptr(), std::ptr::null_mut());
+        Bound::from_owned_ptr_or_err(queue.py(), function).map(Bound::unbind)
+    }
+}
+
+/// `push(shape, callback, message_id, timestamp, *values)`: see `_native.pyi`.
+unsafe extern "C" fn push(queue: *mut PyObject, args: *mut *mut PyObject, count: Py_ssize_t) -> *mut PyObject {
+    // SAFETY: what CPython passes to a fastcall function: the object it was bound to and
+    // `count` arguments, all held until it returns, on an attached thread.
+    let (py, queue, args) = unsafe { arguments(queue, args, count) };
+    if queue.is_stale() {
+        return outcome::to_py(STALE);
+    }
+    queue.core().counters().offered();
+    let [shape, callback, message_id, timestamp, values @ ..] = args else {
+        return wrong_count();
+    };
+    // SAFETY: attached.
+    if *callback != unsafe { ffi::Py_None() } {
+        return outcome::to_py(HARD);
+    }
+    // SAFETY: attached; a shape is an int.
+    let shape = usize::try_from(unsafe { ffi::PyLong_AsSsize_t(*shape) }).unwrap_or(usize::MAX);
+    let call = Call { shape, token: 0, message_id: *message_id, timestamp: *timestamp, is_checked: false };
+    take(py, queue, &call, values)
+}
+
+/// `admit(token, shape, message_id, timestamp, *values)`: see `_native.pyi`.
+unsafe extern "C" fn admit(queue: *mut PyObject, args: *mut *mut PyObject, count: Py_ssize_t) -> *mut PyObject {
+    // SAFETY: as in `push`.
+    let (py, queue, args) = unsafe { arguments(queue, args, count) };
+    if queue.is_stale() {
+        return outcome::to_py(STALE);
+    }
+    let [token, shape, message_id, timestamp, values @ ..] = args else {
+        return wrong_count();
+    };
+    // SAFETY: attached; both are ints.
+    let (token, shape) = unsafe {
+        (ffi::PyLong_AsUnsignedLongLong(*token), usize::try_from(ffi::PyLong_AsSsize_t(*shape)).unwrap_or(usize::MAX))
+    };
+    let call = Call { shape, token, message_id: *message_id, timestamp: *timestamp, is_checked: true };
+    take(py, queue, &call, values)
+}
+
+/// `offer(*anything)`: counts the call and sends it the long way.
+unsafe extern "C" fn offer(queue: *mut PyObject, args: *mut *mut PyObject, count: Py_ssize_t) -> *mut PyObject {
+    // SAFETY: as in `push`.
+    let (_, queue, _) = unsafe { arguments(queue, args, count) };
+    if queue.is_stale() {
+        return outcome::to_py(STALE);
+    }
+    queue.core().counters().offered();
+    outcome::to_py(HARD)
+}
+
+/// Gives the raw arguments their types.
+///
+/// # Safety
+/// They are what CPython passed to a function that [`bind`] made.
+#[inline]
+unsafe fn arguments<'a>(
+    queue: *mut PyObject,
+    args: *mut *mut PyObject,
+    count: Py_ssize_t,
+) -> (Python<'a>, &'a Queue, &'a [*mut PyObject]) {
+    // SAFETY: promised by the caller: attached, bound to a `Queue`, and `count` arguments.
+    // `Queue` is frozen, so a shared reference needs no borrow flag.
+    unsafe {
+        let py = Python::assume_attached();
+        let queue: &Py<Queue> = &*(&raw const queue).cast();
+        let queue: *const Queue = queue.get();
+        let args =
+            if count == 0 { &[] } else { std::slice::from_raw_parts(args, usize::try_from(count).unwrap_or(0)) };
+        (py, &*queue, args)
+    }
+}
+
+/// Takes the event; a panic of ours becomes an outcome, never an exception in a request.
+#[inline]
+fn take(py: Python<'_>, queue: &Queue, call: &Call, values: &[*mut PyObject]) -> *mut PyObject {
+    let taken = catch_unwind(AssertUnwindSafe(|| {
+        let shape = queue.core().settings().shapes.get(call.shape)?;
+        if shape.fields.len() != values.len() {
+            return None;
+        }
+        Some(with_scratch(|scratch| record(py, queue, shape, call, values, scratch)))
+    }));
+    match taken {
+        Ok(Some(code)) => outcome::to_py(code),
+        Ok(None) => wrong_count(),
+        Err(_) => outcome::to_py(INTERNAL),
+    }
+}
+
+#[inline]
+fn with_scratch(work: impl FnOnce(&mut Scratch) -> c_long) -> c_long {
+    let scratch = SCRATCH.try_with(Cell::take).ok().flatten();
+    let scratch = scratch.filter(|scratch| !scratch.ids.is_inherited());
+    let Some(mut scratch) = scratch.or_else(new_scratch) else { return INTERNAL };
+    let code = work(&mut scratch);
+    // Fails only while the thread's storage is being torn down; then the next push makes
+    // a new one.
+    let _ = SCRATCH.try_with(|place| place.set(Some(scratch)));
+    code
+}
+
+#[cold]
+fn new_scratch() -> Option<Box<Scratch>> {
+    let ids = Generator::new().ok()?;
+    Some(Box::new(Scratch { tape: Tape::default(), space: Vec::new(), ids }))
+}
+
+/// Makes the record and pushes it.
+#[inline]
+fn record(
+    py: Python<'_>,
+    queue: &Queue,
+    shape: &Shape,
+    call: &Call,
+    values: &[*mut PyObject],
+    scratch: &mut Scratch,
+) -> c_long {
+    let queue = queue.core();
+    let Scratch { tape, space, ids } = scratch;
+    // SAFETY: the caller of the fastcall function holds its arguments.
+    let Some(unix_nanoseconds) = (unsafe { moment(call.timestamp) }) else { return HARD };
+    // SAFETY: attached.
+    let has_own_id = call.message_id != unsafe { ffi::Py_None() };
+    let id = (!has_own_id).then(|| ids.next(unix_nanoseconds));
+    let shape_number = u8::try_from(call.shape).unwrap_or(u8::MAX);
+    Stamps { id, unix_nanoseconds, shape: shape_number, token: call.token }.begin(tape);
+    let limit = queue.settings().limits.event_bytes();
+    let mut walk = Walk { py, tape, space, keys: queue.keys(), limit, replaced: Replaced::default(), refused_bytes: 0 };
+    // SAFETY: as above; `values` has as many as the shape has fields.
+    let walked = unsafe {
+        let own_id = if has_own_id { own_id(&mut walk, call.message_id, shape.id_max_chars) } else { Ok(()) };
+        own_id.and_then(|()| fields(&mut walk, shape, call, values))
+    };
+    let replaced = walk.replaced;
+    match walked {
+        Ok(()) => {}
+        Err(Stop::Hard) => return HARD,
+        Err(Stop::TooLarge) => {
+            REFUSED_BYTES.set(walk.tape.least_json() + walk.refused_bytes);
+            return outcome::EVENT_TOO_LARGE;
+        }
+    }
+    let outcome = queue.push(tape);
+    if let sluiceway_core::outcome::Outcome::EventTooLarge(bytes) = outcome {
+        REFUSED_BYTES.set(bytes);
+    }
+    let code = outcome::code(outcome);
+    if code == 0 || code == outcome::UNATTENDED {
+        queue.counters().replaced(replaced.nonfinite, replaced.surrogates, replaced.integers);
+    }
+    code
+}
+
+/// Walks the values of the fields.
+///
+/// # Safety
+/// Attached; `values` are held and as many as the shape has fields.
+#[inline]
+unsafe fn fields(
+    walk: &mut Walk<'_, '_>,
+    shape: &Shape,
+    call: &Call,
+    values: &[*mut PyObject],
+) -> Result<(), Stop> {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let none = ffi::Py_None();
+        if !shape.one_of.is_empty() && shape.one_of.iter().all(|index| values[*index] == none) {
+            return Err(Stop::Hard);
+        }
+        for (field, value) in shape.fields.iter().zip(values) {
+            walk.field(field, *value, call.is_checked)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the caller's own id, if it is a plain one.
+///
+/// # Safety
+/// Attached; `id` is held.
+unsafe fn own_id(walk: &mut Walk<'_, '_>, id: *mut PyObject, max_chars: usize) -> Result<(), Stop> {
+    // SAFETY: promised by the caller.
+    unsafe {
+        if ffi::PyUnicode_CheckExact(id) == 0 {
+            return Err(Stop::Hard);
+        }
+        let chars = usize::try_from(ffi::PyUnicode_GET_LENGTH(id)).unwrap_or(0);
+        if chars == 0 || chars > max_chars {
+            return Err(Stop::Hard);
+        }
+        walk.str(id)
+    }
+}
+
+/// The nanoseconds since 1970 that a timestamp means; now for `None`. `None` if it is not
+/// a plain datetime, or beyond the years 1677 to 2262.
+///
+/// # Safety
+/// Attached; `timestamp` is held.
+#[inline]
+unsafe fn moment(timestamp: *mut PyObject) -> Option<i64> {
+    // SAFETY: promised by the caller.
+    unsafe {
+        if timestamp == ffi::Py_None() {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            return i64::try_from(now.as_nanos()).ok();
+        }
+        rare::datetime(timestamp)?.checked_mul(1_000)
+    }
+}
+
+#[cold]
+fn wrong_count() -> *mut PyObject {
+    // SAFETY: attached: called by functions that Python calls.
+    unsafe {
+        ffi::PyErr_SetString(ffi::PyExc_TypeError, c"wrong shape or wrong number of values".as_ptr());
+    }
+    std::ptr::null_mut()
+}

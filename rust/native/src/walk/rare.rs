@@ -1,0 +1,152 @@
+//! Values that are walked natively but seldom met: subclasses, UUIDs, datetimes, huge integers.
+#![allow(unsafe_code, reason = "as walk.rs")]
+
+use pyo3::{
+    Borrowed, Bound, Py, PyAny, PyResult, ffi,
+    ffi::PyObject,
+    prelude::{PyAnyMethods, PyTypeMethods},
+    sync::PyOnceLock,
+    types::{PyInt, PyType},
+};
+
+use super::{Stop, Walk};
+
+/// Above this many bits an integer has more than 4,300 digits, CPython's own limit for text.
+const MAX_TEXT_BITS: u64 = 14_284;
+/// The most digits that every JSON parser takes for a number: the next power is beyond a double.
+const MAX_NUMBER_DIGITS: usize = 308;
+const MAX_TEXT_DIGITS: usize = 4_300;
+const HUGE_INT: &[u8] = b"<int>";
+
+impl Walk<'_, '_> {
+    /// Writes a value of none of the frequent types.
+    ///
+    /// # Safety
+    /// As [`Walk::field`].
+    #[cold]
+    pub(super) unsafe fn rare(&mut self, value: *mut PyObject) -> Result<(), Stop> {
+        // SAFETY: attached and held; each is checked before it is read as its base.
+        unsafe {
+            if ffi::PyUnicode_Check(value) != 0 {
+                return self.str(value);
+            }
+            if ffi::PyLong_Check(value) != 0 {
+                return self.int(value);
+            }
+            if ffi::PyFloat_Check(value) != 0 {
+                self.float(ffi::PyFloat_AS_DOUBLE(value));
+                return Ok(());
+            }
+            if let Some(microseconds) = datetime(value) {
+                self.tape.datetime(microseconds);
+                return Ok(());
+            }
+        }
+        // SAFETY: the caller holds it.
+        let held = unsafe { Borrowed::from_ptr(self.py, value) };
+        let bytes = uuid(&held).ok().flatten().ok_or(Stop::Hard)?;
+        self.tape.uuid(bytes);
+        Ok(())
+    }
+
+    /// Writes an integer beyond 64 bits with a sign.
+    ///
+    /// # Safety
+    /// As [`Walk::field`]; `value` is an `int` or of a subclass.
+    #[cold]
+    pub(super) unsafe fn long_int(&mut self, value: *mut PyObject) -> Result<(), Stop> {
+        // SAFETY: attached and held.
+        let held = unsafe { Borrowed::from_ptr(self.py, value) };
+        // The methods of `int` itself: a subclass could bring Python code.
+        let int = self.py.get_type::<PyInt>();
+        let bits = int.call_method1("bit_length", (&*held,)).and_then(|bits| bits.extract::<u64>());
+        if bits.map_err(|_| Stop::Hard)? > MAX_TEXT_BITS {
+            self.replaced.integers += 1;
+            self.tape.text(HUGE_INT);
+            return Ok(());
+        }
+        let digits = int.call_method1("__repr__", (&*held,)).and_then(|digits| digits.extract::<String>());
+        let digits = digits.map_err(|_| Stop::Hard)?;
+        let count = digits.trim_start_matches('-').len();
+        if count <= MAX_NUMBER_DIGITS {
+            self.tape.digits(digits.as_bytes());
+        } else {
+            self.replaced.integers += 1;
+            let text = if count <= MAX_TEXT_DIGITS { digits.as_bytes() } else { HUGE_INT };
+            self.tape.text(text);
+        }
+        Ok(())
+    }
+}
+
+/// The microseconds since 1970 of a datetime that is exact and naive (meant as UTC) or in
+/// `timezone.utc`; any other `tzinfo` would be Python code.
+///
+/// # Safety
+/// Attached; `value` is held.
+pub(crate) unsafe fn datetime(value: *mut PyObject) -> Option<i64> {
+    // SAFETY: attached; the type is checked before the fields are read. The API pointer is
+    // null only if the import failed, which is looked at.
+    unsafe {
+        // Nothing can be a datetime before somebody imported the module.
+        if ffi::PyDateTimeAPI().is_null() {
+            ffi::PyDateTime_IMPORT();
+            if ffi::PyDateTimeAPI().is_null() {
+                ffi::PyErr_Clear();
+                return None;
+            }
+        }
+        if ffi::PyDateTime_CheckExact(value) == 0 {
+            return None;
+        }
+        let zone = ffi::PyDateTime_DATE_GET_TZINFO(value);
+        if zone != ffi::Py_None() && zone != ffi::PyDateTime_TimeZone_UTC() {
+            return None;
+        }
+        let days = days_from_civil(
+            ffi::PyDateTime_GET_YEAR(value).into(),
+            ffi::PyDateTime_GET_MONTH(value).into(),
+            ffi::PyDateTime_GET_DAY(value).into(),
+        );
+        let hours = days * 24 + i64::from(ffi::PyDateTime_DATE_GET_HOUR(value));
+        let minutes = hours * 60 + i64::from(ffi::PyDateTime_DATE_GET_MINUTE(value));
+        let seconds = minutes * 60 + i64::from(ffi::PyDateTime_DATE_GET_SECOND(value));
+        Some(seconds * 1_000_000 + i64::from(ffi::PyDateTime_DATE_GET_MICROSECOND(value)))
+    }
+}
+
+/// Days since 1970-01-01 of a Gregorian date of the years 1 to 9999. Years are counted
+/// from March, so that a leap day is a year's last.
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
+    let leap_days = year / 4 - year / 100 + year / 400;
+    year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1 - 719_468
+}
+
+/// The bytes of an exact `uuid.UUID`, whose one slot is read without Python code.
+fn uuid(value: &Bound<'_, PyAny>) -> PyResult<Option<[u8; 16]>> {
+    static UUID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let kind = value.get_type();
+    if kind.name()? != "UUID" {
+        return Ok(None);
+    }
+    if !kind.is(UUID.import(value.py(), "uuid", "UUID")?) {
+        return Ok(None);
+    }
+    Ok(Some(value.getattr("int")?.extract::<u128>()?.to_be_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::days_from_civil;
+
+    #[test]
+    fn civil_days() {
+        assert_eq!(days_from_civil(1970, 1, 1), 0);
+        assert_eq!(days_from_civil(1969, 12, 31), -1);
+        assert_eq!(days_from_civil(2000, 2, 29), 11_016);
+        assert_eq!(days_from_civil(2000, 3, 1), 11_017);
+        assert_eq!(days_from_civil(1, 1, 1), -719_162);
+        assert_eq!(days_from_civil(9999, 12, 31), 2_932_896);
+    }
+}
