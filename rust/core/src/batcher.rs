@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use crate::{
-    batch::{Batch, Entry},
+    batch::{Batch, Entry, Spare},
     limits::Limits,
 };
 
@@ -30,13 +30,14 @@ pub struct Batcher {
     limits: Limits,
     bytes: Vec<u8>,
     entries: Vec<Entry>,
+    spare: Spare,
 }
 
 impl Batcher {
     /// An empty batcher.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, bytes: Vec::new(), entries: Vec::new() }
+        Self { limits, bytes: Vec::new(), entries: Vec::new(), spare: Spare::default() }
     }
 
     /// How many events the open batch holds.
@@ -59,7 +60,7 @@ impl Batcher {
             return Fit::Full;
         }
         if self.bytes.capacity() == 0 {
-            self.bytes.reserve(self.limits.joined_bytes().min(FIRST_BYTES));
+            self.open();
         }
         let open = self.bytes.len();
         if !self.is_empty() {
@@ -86,15 +87,30 @@ impl Batcher {
         if self.is_empty() {
             return None;
         }
+        let next = Vec::with_capacity(self.entries.len());
+        let entries = std::mem::replace(&mut self.entries, next);
+        if self.bytes.len() < KEPT_BYTES {
+            // A small batch takes a copy along, and the buffer stays for the next.
+            let bytes = self.bytes.as_slice().into();
+            self.bytes.clear();
+            return Some(Batch::seal(bytes, entries, end_position, None));
+        }
         let bytes = std::mem::take(&mut self.bytes);
-        let entries = std::mem::take(&mut self.entries);
-        Some(Batch::seal(bytes, entries, end_position))
+        Some(Batch::seal(bytes, entries, end_position, Some(self.spare.clone())))
+    }
+
+    #[cold]
+    fn open(&mut self) {
+        self.bytes = self.spare.take().unwrap_or_default();
+        self.bytes.reserve(self.limits.joined_bytes().min(FIRST_BYTES));
     }
 }
 
 /// What a batch reserves before its first event, so that a full one of the usual size
 /// (500 KB and the event that did not fit) never moves.
 const FIRST_BYTES: usize = 560 * 1024;
+/// Below this a batch is copied out of the buffer rather than handed over with it.
+const KEPT_BYTES: usize = 64 * 1024;
 
 /// Limits keep a batch below 4 GiB, so its offsets fit 32 bits.
 fn narrow(range: Range<usize>) -> Range<u32> {

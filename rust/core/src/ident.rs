@@ -4,7 +4,10 @@
 //! one for each thread, and thrown away in the child of a fork: no two processes, forked
 //! siblings included, draw from one stream.
 
-use rand_chacha::{ChaCha8Rng, rand_core::{Rng, SeedableRng}};
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{Rng, SeedableRng},
+};
 
 use crate::{fork, json::escape};
 
@@ -46,19 +49,29 @@ impl Generator {
     }
 }
 
+/// Each byte as its two hexadecimal digits.
+static HEX: [[u8; 2]; 256] = hex_table();
+
+const fn hex_table() -> [[u8; 2]; 256] {
+    let digits = b"0123456789abcdef";
+    let mut table = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        table[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    table
+}
+
 /// Appends an id in its hyphenated form.
 #[inline]
 pub fn write_uuid(out: &mut Vec<u8>, id: [u8; 16]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = [b'-'; TEXT_BYTES];
-    let mut place = 0;
-    for (index, byte) in id.into_iter().enumerate() {
-        if matches!(index, 4 | 6 | 8 | 10) {
-            place += 1;
+    let groups = [(0..4, 0), (4..6, 9), (6..8, 14), (8..10, 19), (10..16, 24)];
+    for (bytes, start) in groups {
+        for (byte, place) in id[bytes].iter().zip(text[start..].as_chunks_mut::<2>().0) {
+            *place = HEX[usize::from(*byte)];
         }
-        text[place] = DIGITS[usize::from(byte >> 4)];
-        text[place + 1] = DIGITS[usize::from(byte & 15)];
-        place += 2;
     }
     escape::append(out, &text);
 }

@@ -10,7 +10,7 @@ use std::sync::{
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
-use crate::json::escape;
+use crate::json::{escape, sink::Piece};
 
 /// How many names have a number.
 const CAPACITY: usize = 1024;
@@ -41,8 +41,8 @@ pub struct Keys {
     places: Box<[Place]>,
     /// Which hash was met last at each of these: the second meeting admits.
     seen: Box<[AtomicU64]>,
-    /// The JSON of each name by its number, quotes and colon included.
-    json: Box<[OnceLock<Box<[u8]>>]>,
+    /// The JSON of each name by its number.
+    json: Box<[OnceLock<Box<Piece>>]>,
     count: AtomicUsize,
 }
 
@@ -86,11 +86,12 @@ impl Keys {
         None
     }
 
-    /// The JSON of a key: quotes, name and colon.
+    /// The JSON of a key by its number. No push of this table's queue makes a number that
+    /// has none.
     #[inline]
     #[must_use]
-    pub fn json(&self, number: u16) -> &[u8] {
-        self.json.get(usize::from(number)).and_then(OnceLock::get).map_or(&[], |json| json)
+    pub fn json(&self, number: u16) -> Option<&Piece> {
+        self.json.get(usize::from(number)).and_then(OnceLock::get).map(|json| &**json)
     }
 
     /// Remembers a name met for the first time, admits one met again.
@@ -119,12 +120,13 @@ impl Keys {
     /// Gives `name` the next number and puts it at `place`, which the caller has taken.
     fn admit(&self, place: &Place, hash: u64, name: &[u8]) {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
-        // None: another producer took the last number; the place stays taken, unused.
-        let Some(slot) = self.json.get(number) else { return };
-        let mut json = Vec::with_capacity(name.len() + 3);
+        let mut json = vec![b','];
         escape::write_str(&mut json, name);
         json.push(b':');
-        let _ = slot.set(json.into_boxed_slice());
+        // None: another producer took the last number, or the name is too long once it is
+        // escaped. The place stays taken, unused.
+        let (Some(slot), Some(piece)) = (self.json.get(number), Piece::new(&json)) else { return };
+        let _ = slot.set(Box::new(piece));
         place.write(name);
         let len_and_number = ((number << LEN_BITS) | name.len()) as u64;
         place.len_and_number.store(len_and_number, Ordering::Relaxed);
@@ -141,18 +143,18 @@ impl Place {
             return false;
         }
         let [one, other, rest @ ..] = &self.name;
-        let (first, last, between) = words(name);
+        let (first, last) = ends(name);
         one.load(Ordering::Relaxed) == first
             && other.load(Ordering::Relaxed) == last
-            && rest.iter().zip(between).all(|(place, word)| place.load(Ordering::Relaxed) == u64::from_ne_bytes(*word))
+            && (name.len() <= 2 * WORD || is_between(rest, name))
     }
 
     fn write(&self, name: &[u8]) {
         let [one, other, rest @ ..] = &self.name;
-        let (first, last, between) = words(name);
+        let (first, last) = ends(name);
         one.store(first, Ordering::Relaxed);
         other.store(last, Ordering::Relaxed);
-        for (place, word) in rest.iter().zip(between) {
+        for (place, word) in rest.iter().zip(between(name)) {
             place.store(u64::from_ne_bytes(*word), Ordering::Relaxed);
         }
     }
@@ -165,17 +167,24 @@ const LEN_MASK: u64 = (1 << LEN_BITS) - 1;
 /// Neither a length nor a number: somebody is writing.
 const TAKEN: u64 = LEN_MASK;
 
-/// A name's first eight bytes, its last eight (which may overlap them), and the whole
-/// words in between. Names of one length have equal words only if they are equal.
+/// A name's first eight bytes and its last eight, which may overlap them. Names of one
+/// length, sixteen at most, have equal ends only if they are equal.
 #[inline]
-fn words(name: &[u8]) -> (u64, u64, &[[u8; WORD]]) {
-    let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) else {
-        return (short_word(name), 0, &[]);
-    };
-    // The first word of the chunks is `first`; the bytes after them are in `last`, and so
-    // is the last of them if nothing follows.
-    let between = name.as_chunks::<WORD>().0.get(1..(name.len() - 1) / WORD).unwrap_or_default();
-    (u64::from_ne_bytes(*first), u64::from_ne_bytes(*last), between)
+fn ends(name: &[u8]) -> (u64, u64) {
+    match (name.first_chunk(), name.last_chunk()) {
+        (Some(first), Some(last)) => (u64::from_ne_bytes(*first), u64::from_ne_bytes(*last)),
+        _ => (short_word(name), 0),
+    }
+}
+
+/// The whole words of a name that its ends do not cover.
+fn between(name: &[u8]) -> &[[u8; WORD]] {
+    name.as_chunks::<WORD>().0.get(1..name.len().saturating_sub(1) / WORD).unwrap_or_default()
+}
+
+#[inline(never)]
+fn is_between(places: &[AtomicU64], name: &[u8]) -> bool {
+    places.iter().zip(between(name)).all(|(place, word)| place.load(Ordering::Relaxed) == u64::from_ne_bytes(*word))
 }
 
 /// A name below eight bytes as one word.
@@ -197,6 +206,13 @@ fn index_of(hash: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::sink::Sink;
+
+    fn json(keys: &Keys, number: u16) -> Vec<u8> {
+        let mut out = Vec::new();
+        out.piece(keys.json(number).unwrap());
+        out
+    }
 
     #[test]
     fn a_name_has_a_number_from_its_third_meeting() {
@@ -204,7 +220,7 @@ mod tests {
         assert_eq!(keys.find(77 << 20, b"plan"), None, "met");
         assert_eq!(keys.find(77 << 20, b"plan"), None, "met again: admitted");
         assert_eq!(keys.find(77 << 20, b"plan"), Some((0, 7)));
-        assert_eq!(keys.json(0), b"\"plan\":");
+        assert_eq!(json(&keys, 0), b",\"plan\":");
         assert_eq!(keys.find(77 << 20, b"play"), None, "the same hash is not the same name");
     }
 
@@ -216,7 +232,7 @@ mod tests {
                 let name = format!("key-{index}");
                 let found = keys.find((index + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15), name.as_bytes());
                 if let Some((number, len)) = found {
-                    assert_eq!(keys.json(number), format!("\"{name}\":").as_bytes(), "round {round}");
+                    assert_eq!(json(&keys, number), format!(",\"{name}\":").as_bytes(), "round {round}");
                     assert_eq!(len, name.len() + 3);
                 }
             }
@@ -253,6 +269,10 @@ mod tests {
             let _ = keys.find(5 << 30, b"a\"b");
         }
         let (number, _) = keys.find(5 << 30, b"a\"b").unwrap();
-        assert_eq!(keys.json(number), b"\"a\\\"b\":");
+        assert_eq!(json(&keys, number), b",\"a\\\"b\":");
+        let quotes = [b'"'; 40];
+        for _ in 0..3 {
+            assert_eq!(keys.find(6 << 30, &quotes), None, "80 bytes once escaped");
+        }
     }
 }

@@ -31,9 +31,7 @@ impl Limits {
             return Err(LimitsError::BatchTooLarge { batch_bytes });
         }
         match event_bytes.checked_add(envelope_bytes) {
-            Some(alone) if alone <= batch_bytes => {
-                Ok(Self { event_bytes, batch_bytes, batch_events, envelope_bytes })
-            }
+            Some(alone) if alone <= batch_bytes => Ok(Self { event_bytes, batch_bytes, batch_events, envelope_bytes }),
             _ => Err(LimitsError::EventExceedsBatch { event_bytes, envelope_bytes, batch_bytes }),
         }
     }

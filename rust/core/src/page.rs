@@ -97,10 +97,11 @@ mod memory {
     impl Page {
         pub(crate) fn new() -> Self {
             // Populated: one fault for the page instead of one for each 4 KiB of it.
-            let mut map = MmapOptions::new().len(PAGE_BYTES).populate().map_anon().map_or_else(
-                |_| Map::Heap(vec![0; PAGE_BYTES / size_of::<u64>()].into_boxed_slice()),
-                Map::Anonymous,
-            );
+            let mut map = MmapOptions::new()
+                .len(PAGE_BYTES)
+                .populate()
+                .map_anon()
+                .map_or_else(|_| Map::Heap(vec![0; PAGE_BYTES / size_of::<u64>()].into_boxed_slice()), Map::Anonymous);
             let base = match &mut map {
                 Map::Anonymous(map) => map.as_mut_ptr(),
                 Map::Heap(words) => words.as_mut_ptr().cast(),

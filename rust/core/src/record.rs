@@ -88,9 +88,7 @@ impl<'a> Record<'a> {
     #[must_use]
     pub fn token(bytes: &[u8]) -> u64 {
         match (bytes.get(FLAGS), bytes.get(TOKEN)) {
-            (Some(flags), Some(token)) if flags & HAS_TOKEN != 0 => {
-                token.try_into().map_or(0, u64::from_ne_bytes)
-            }
+            (Some(flags), Some(token)) if flags & HAS_TOKEN != 0 => token.try_into().map_or(0, u64::from_ne_bytes),
             _ => 0,
         }
     }

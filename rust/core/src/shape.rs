@@ -3,6 +3,8 @@
 //! A shape is the constant text of an event with places for its values. A vendor's page
 //! lists its shapes; the engine knows no vendor.
 
+use crate::json::sink::Constant;
+
 /// What a field takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -26,13 +28,13 @@ pub struct Field {
     /// Whether an event without it is refused.
     pub required: bool,
     /// `,"key":`
-    pub json_key: Box<[u8]>,
-    /// What stands in for a value not given, as JSON; empty leaves the key out.
-    pub default: Box<[u8]>,
+    pub json_key: Constant,
+    /// `,"key":` and what stands in for a value not given; empty leaves the key out.
+    pub default: Constant,
     /// A key that the field's map always has, empty for none.
     pub merge_key: Box<str>,
     /// `"merge_key":value`, written unless the caller's map has that key.
-    pub merge_json: Box<[u8]>,
+    pub merge_json: Constant,
 }
 
 /// How the moment of an event is written.
@@ -48,9 +50,9 @@ pub enum TimeFormat {
 #[derive(Clone, Debug)]
 pub struct Shape {
     /// Everything up to the id's value.
-    pub before_id: Box<[u8]>,
+    pub before_id: Constant,
     /// Everything between id and time.
-    pub before_time: Box<[u8]>,
+    pub before_time: Constant,
     /// How the time is written.
     pub time_format: TimeFormat,
     /// The places, in wire order.
@@ -58,7 +60,7 @@ pub struct Shape {
     /// Indices of fields of which one must be given; empty for no such rule.
     pub one_of: Box<[usize]>,
     /// What ends the event, its closing brace included.
-    pub tail: Box<[u8]>,
+    pub tail: Constant,
     /// The longest id a caller may give, in characters.
     pub id_max_chars: usize,
 }

@@ -14,11 +14,7 @@ pub(crate) fn watch_forks() -> PyResult<()> {
     // SAFETY: the hook only adds to an atomic, which is async-signal-safe. The module is
     // never unloaded, so the address stays good.
     let failed = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-    if failed == 0 {
-        Ok(())
-    } else {
-        Err(pyo3::exceptions::PyOSError::new_err((failed, "pthread_atfork failed")))
-    }
+    if failed == 0 { Ok(()) } else { Err(pyo3::exceptions::PyOSError::new_err((failed, "pthread_atfork failed"))) }
 }
 
 #[cfg(not(unix))]

@@ -13,7 +13,7 @@ use std::{
 
 use pyo3::{
     Bound, Py, PyAny, PyResult, Python, ffi,
-    ffi::{PyMethodDef, PyMethodDefPointer, PyObject, Py_ssize_t},
+    ffi::{Py_ssize_t, PyMethodDef, PyMethodDefPointer, PyObject},
 };
 use sluiceway_core::{ident::Generator, record::Stamps, shape::Shape, tape::Tape};
 
@@ -157,8 +157,7 @@ unsafe fn arguments<'a>(
         let py = Python::assume_attached();
         let queue: &Py<Queue> = &*(&raw const queue).cast();
         let queue: *const Queue = queue.get();
-        let args =
-            if count == 0 { &[] } else { std::slice::from_raw_parts(args, usize::try_from(count).unwrap_or(0)) };
+        let args = if count == 0 { &[] } else { std::slice::from_raw_parts(args, usize::try_from(count).unwrap_or(0)) };
         (py, &*queue, args)
     }
 }
@@ -249,12 +248,7 @@ fn record(
 /// # Safety
 /// Attached; `values` are held and as many as the shape has fields.
 #[inline]
-unsafe fn fields(
-    walk: &mut Walk<'_, '_>,
-    shape: &Shape,
-    call: &Call,
-    values: &[*mut PyObject],
-) -> Result<(), Stop> {
+unsafe fn fields(walk: &mut Walk<'_, '_>, shape: &Shape, call: &Call, values: &[*mut PyObject]) -> Result<(), Stop> {
     // SAFETY: promised by the caller.
     unsafe {
         let none = ffi::Py_None();

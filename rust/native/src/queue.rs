@@ -83,8 +83,8 @@ impl Queue {
         flush_first: bool,
         drop_oldest: bool,
     ) -> PyResult<Self> {
-        let limits = Limits::new(max_event_bytes, max_batch_bytes, max_batch_events, envelope_bytes)
-            .map_err(error::to_py)?;
+        let limits =
+            Limits::new(max_event_bytes, max_batch_bytes, max_batch_events, envelope_bytes).map_err(error::to_py)?;
         let settings = Settings {
             shapes: shapes.iter().map(|shape| shape.0.clone()).collect(),
             limits,

@@ -2,7 +2,7 @@
 
 use pyo3::{exceptions::PyValueError, prelude::*};
 use sluiceway_core::{
-    json::escape,
+    json::{escape, sink::Constant},
     shape::{self, Kind, TimeFormat},
 };
 
@@ -44,14 +44,15 @@ impl Field {
             entry.push(b':');
             entry.extend_from_slice(merge_json);
         }
+        let default = if default.is_empty() { vec![] } else { [&json_key, default].concat() };
         Ok(Self(shape::Field {
             key: key.into(),
             kind,
             required,
-            json_key: json_key.into(),
-            default: default.into(),
+            json_key: Constant::new(&json_key),
+            default: Constant::new(&default),
             merge_key: merge_key.into(),
-            merge_json: entry.into(),
+            merge_json: Constant::new(&entry),
         }))
     }
 }
@@ -100,12 +101,12 @@ impl Shape {
         before_time.extend(quoted(time_key));
         before_time.push(b':');
         Ok(Self(shape::Shape {
-            before_id: before_id.into(),
-            before_time: before_time.into(),
+            before_id: Constant::new(&before_id),
+            before_time: Constant::new(&before_time),
             time_format,
             fields,
             one_of,
-            tail: tail.into(),
+            tail: Constant::new(tail),
             id_max_chars,
         }))
     }

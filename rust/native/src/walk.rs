@@ -95,17 +95,29 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Writes any value.
+    /// Writes any value. Texts, which most values are, without a call.
     ///
     /// # Safety
     /// As [`Walk::field`].
+    #[inline]
     unsafe fn value(&mut self, value: *mut PyObject, depth: usize) -> Result<(), Stop> {
+        // SAFETY: attached, and the caller holds `value`; its type is checked.
+        unsafe {
+            if ffi::Py_TYPE(value) == &raw mut ffi::PyUnicode_Type {
+                return self.str(value);
+            }
+            self.other(value, depth)
+        }
+    }
+
+    /// Writes a value that is not a text.
+    ///
+    /// # Safety
+    /// As [`Walk::field`].
+    unsafe fn other(&mut self, value: *mut PyObject, depth: usize) -> Result<(), Stop> {
         // SAFETY: attached, and the caller holds `value`; each branch has checked its type.
         unsafe {
             let kind = ffi::Py_TYPE(value);
-            if kind == &raw mut ffi::PyUnicode_Type {
-                return self.str(value);
-            }
             if kind == &raw mut ffi::PyLong_Type {
                 return self.int(value);
             }
@@ -153,8 +165,10 @@ impl Walk<'_, '_> {
                 #[cfg(Py_GIL_DISABLED)]
                 // SAFETY: both were just handed out under the dict's lock.
                 let _held = unsafe {
-                    (pyo3::Py::<pyo3::PyAny>::from_borrowed_ptr(self.py, key),
-                     pyo3::Py::<pyo3::PyAny>::from_borrowed_ptr(self.py, value))
+                    (
+                        pyo3::Py::<pyo3::PyAny>::from_borrowed_ptr(self.py, key),
+                        pyo3::Py::<pyo3::PyAny>::from_borrowed_ptr(self.py, value),
+                    )
                 };
                 // SAFETY: as above.
                 unsafe {

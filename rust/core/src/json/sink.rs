@@ -2,9 +2,64 @@
 //!
 //! One walk over a tape serves both, so the measured length and the written one cannot
 //! drift apart.
+#![allow(unsafe_code, reason = "a piece is stored whole, padding included, and counted by its length")]
 
 use super::{escape, number, time};
 use crate::ident;
+
+/// A short piece of JSON that is written again and again, such as a key with its comma and
+/// colon: padded, so that it is copied in one go whatever its length.
+#[derive(Clone, Debug)]
+#[repr(align(64))]
+pub struct Piece {
+    padded: [u8; Self::MAX_BYTES],
+    len: u8,
+}
+
+impl Piece {
+    /// The longest piece: with its length it fills a cache line.
+    pub const MAX_BYTES: usize = 63;
+
+    /// A piece of this JSON; `None` if it is too long.
+    #[must_use]
+    pub fn new(json: &[u8]) -> Option<Self> {
+        let mut padded = [0; Self::MAX_BYTES];
+        padded.get_mut(..json.len())?.copy_from_slice(json);
+        Some(Self { padded, len: u8::try_from(json.len()).ok()? })
+    }
+}
+
+/// JSON that does not change: a piece if it is short enough.
+#[derive(Clone, Debug)]
+pub enum Constant {
+    /// Short.
+    Piece(Piece),
+    /// Long.
+    Long(Box<[u8]>),
+}
+
+impl Constant {
+    /// A constant of this JSON.
+    #[must_use]
+    pub fn new(json: &[u8]) -> Self {
+        Piece::new(json).map_or_else(|| Self::Long(json.into()), Self::Piece)
+    }
+
+    /// How many bytes it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Piece(piece) => piece.len.into(),
+            Self::Long(json) => json.len(),
+        }
+    }
+
+    /// Whether it is nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
 
 /// Bytes of a moment: `2013-01-01T05:00:00.000Z`.
 const MOMENT_BYTES: usize = 24;
@@ -15,6 +70,18 @@ pub trait Sink {
     fn json(&mut self, bytes: &[u8]);
     /// One byte of JSON.
     fn byte(&mut self, byte: u8);
+    /// A piece of JSON.
+    fn piece(&mut self, piece: &Piece);
+    /// JSON that does not change.
+    #[inline]
+    fn constant(&mut self, constant: &Constant) {
+        match constant {
+            Constant::Piece(piece) => self.piece(piece),
+            Constant::Long(json) => self.json(json),
+        }
+    }
+    /// Replaces the byte at `place`, which was written before.
+    fn replace(&mut self, place: usize, byte: u8);
     /// A string, quoted and escaped.
     fn text(&mut self, utf8: &[u8]);
     /// An integer.
@@ -42,6 +109,24 @@ impl Sink for Vec<u8> {
     #[inline]
     fn byte(&mut self, byte: u8) {
         self.push(byte);
+    }
+
+    #[inline]
+    fn piece(&mut self, piece: &Piece) {
+        self.reserve(Piece::MAX_BYTES);
+        // SAFETY: the whole padded piece fits the reservation, and the part of it that is
+        // counted was written.
+        unsafe {
+            self.as_mut_ptr().add(self.len()).cast::<[u8; Piece::MAX_BYTES]>().write_unaligned(piece.padded);
+            self.set_len(self.len() + usize::from(piece.len));
+        }
+    }
+
+    #[inline]
+    fn replace(&mut self, place: usize, byte: u8) {
+        if let Some(old) = self.get_mut(place) {
+            *old = byte;
+        }
     }
 
     #[inline]
@@ -95,6 +180,12 @@ impl Sink for Length {
     fn byte(&mut self, _byte: u8) {
         self.0 += 1;
     }
+
+    fn piece(&mut self, piece: &Piece) {
+        self.0 += usize::from(piece.len);
+    }
+
+    fn replace(&mut self, _place: usize, _byte: u8) {}
 
     fn text(&mut self, utf8: &[u8]) {
         self.0 += escape::escaped_len(utf8);

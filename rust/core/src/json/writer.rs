@@ -24,7 +24,7 @@ pub fn write_event<S: Sink>(sink: &mut S, record: &Record<'_>, shapes: &[Shape],
     for field in &shape.fields {
         write_field(sink, field, &mut tape, keys);
     }
-    sink.json(&shape.tail);
+    sink.constant(&shape.tail);
     id
 }
 
@@ -43,7 +43,7 @@ fn write_stamps<S: Sink>(
     tape: &mut Reader<'_>,
     keys: &Keys,
 ) -> Range<usize> {
-    sink.json(&shape.before_id);
+    sink.constant(&shape.before_id);
     let start = sink.written() + 1;
     if let Some(id) = record.stamps.id {
         sink.byte(b'"');
@@ -55,7 +55,7 @@ fn write_stamps<S: Sink>(
         write_value(sink, tag, tape, keys);
     }
     let id = start..sink.written() - 1;
-    sink.json(&shape.before_time);
+    sink.constant(&shape.before_time);
     let nanoseconds = record.stamps.unix_nanoseconds;
     match shape.time_format {
         TimeFormat::Iso => {
@@ -71,21 +71,18 @@ fn write_stamps<S: Sink>(
 fn write_field<S: Sink>(sink: &mut S, field: &Field, tape: &mut Reader<'_>, keys: &Keys) {
     let tag = tape.tag();
     if tag == tag::ABSENT {
-        if !field.default.is_empty() {
-            sink.json(&field.json_key);
-            sink.json(&field.default);
-        }
+        sink.constant(&field.default);
         return;
     }
     if field.kind == Kind::Spread {
-        write_entries(sink, tape, keys, true);
+        write_entries(sink, tape, keys);
         return;
     }
-    sink.json(&field.json_key);
+    sink.constant(&field.json_key);
     if tag == tag::MAP && !field.merge_json.is_empty() {
         sink.byte(b'{');
-        sink.json(&field.merge_json);
-        write_entries(sink, tape, keys, true);
+        sink.constant(&field.merge_json);
+        write_entries(sink, tape, keys);
         sink.byte(b'}');
     } else {
         write_value(sink, tag, tape, keys);
@@ -109,13 +106,15 @@ fn write_value<S: Sink>(sink: &mut S, tag: u8, tape: &mut Reader<'_>, keys: &Key
             sink.text(tape.take(len as usize));
         }
         tag::MAP | tag::MAP_COMPLETE => {
-            sink.byte(b'{');
-            write_entries(sink, tape, keys, false);
+            let begin = sink.written();
+            write_entries(sink, tape, keys);
+            open(sink, begin, b'{');
             sink.byte(b'}');
         }
         tag::LIST => {
-            sink.byte(b'[');
+            let begin = sink.written();
             write_items(sink, tape, keys);
+            open(sink, begin, b'[');
             sink.byte(b']');
         }
         tag::DIGITS => {
@@ -136,41 +135,56 @@ fn write_value<S: Sink>(sink: &mut S, tag: u8, tape: &mut Reader<'_>, keys: &Key
     }
 }
 
-/// Writes the entries of a map up to its end, braces excluded.
-fn write_entries<S: Sink>(sink: &mut S, tape: &mut Reader<'_>, keys: &Keys, mut comma: bool) {
+/// Writes the entries of a map up to its end, each with a comma before it.
+fn write_entries<S: Sink>(sink: &mut S, tape: &mut Reader<'_>, keys: &Keys) {
+    loop {
+        // The most frequent entry, a key by its number, with one look at what is left.
+        let tag = if let [key, low, tag, rest @ ..] = tape.rest
+            && *key & !3 == tag::KEY
+        {
+            tape.rest = rest;
+            if let Some(piece) = keys.json(u16::from_le_bytes([*low, *key & 3])) {
+                sink.piece(piece);
+            }
+            *tag
+        } else {
+            let tag = tape.tag();
+            if tag == tag::END {
+                return;
+            }
+            sink.byte(b',');
+            write_value(sink, tag, tape, keys);
+            sink.byte(b':');
+            tape.tag()
+        };
+        if tag >= tag::SHORT_TEXT {
+            sink.text(tape.take(usize::from(tag - tag::SHORT_TEXT)));
+        } else {
+            write_value(sink, tag, tape, keys);
+        }
+    }
+}
+
+/// Writes the items of a list up to its end, each with a comma before it.
+fn write_items<S: Sink>(sink: &mut S, tape: &mut Reader<'_>, keys: &Keys) {
     loop {
         let tag = tape.tag();
         if tag == tag::END {
             return;
         }
-        if comma {
-            sink.byte(b',');
-        }
-        comma = true;
-        if tag & !3 == tag::KEY {
-            let [low] = tape.array();
-            sink.json(keys.json(u16::from_le_bytes([low, tag & 3])));
-        } else {
-            write_value(sink, tag, tape, keys);
-            sink.byte(b':');
-        }
-        let tag = tape.tag();
+        sink.byte(b',');
         write_value(sink, tag, tape, keys);
     }
 }
 
-fn write_items<S: Sink>(sink: &mut S, tape: &mut Reader<'_>, keys: &Keys) {
-    let mut comma = false;
-    loop {
-        let tag = tape.tag();
-        if tag == tag::END {
-            return;
-        }
-        if comma {
-            sink.byte(b',');
-        }
-        comma = true;
-        write_value(sink, tag, tape, keys);
+/// Opens a container behind its content: the comma before the first item becomes the
+/// bracket, so that no item needs to know whether it is the first.
+#[inline]
+fn open<S: Sink>(sink: &mut S, begin: usize, bracket: u8) {
+    if sink.written() == begin {
+        sink.byte(bracket);
+    } else {
+        sink.replace(begin, bracket);
     }
 }
 
