@@ -2,6 +2,8 @@
 
 mod batch;
 mod error;
+mod hot;
+mod inlet;
 mod outcome;
 mod process;
 mod push;
@@ -21,6 +23,10 @@ mod _native {
     #[pymodule_export]
     use crate::batch::Batch;
     #[pymodule_export]
+    use crate::hot::hot;
+    #[pymodule_export]
+    use crate::inlet::Inlet;
+    #[pymodule_export]
     use crate::queue::Queue;
     #[pymodule_export]
     use crate::shape::{Field, Shape};
@@ -28,6 +34,10 @@ mod _native {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::process::watch_forks()?;
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        for (name, slot) in crate::hot::SLOTS {
+            module.add(name, slot)?;
+        }
         for (name, code) in crate::outcome::NAMES {
             module.add(name, code)?;
         }

@@ -43,14 +43,14 @@ pub(crate) fn refused_bytes() -> usize {
 }
 
 /// The arguments before the values of the shape's fields.
-struct Call {
-    shape: usize,
+pub(crate) struct Call {
+    pub(crate) shape: usize,
     /// Zero: nobody wants to know the event's end.
-    token: u64,
-    message_id: *mut PyObject,
-    timestamp: *mut PyObject,
+    pub(crate) token: u64,
+    pub(crate) message_id: *mut PyObject,
+    pub(crate) timestamp: *mut PyObject,
     /// Python has validated the values already.
-    is_checked: bool,
+    pub(crate) is_checked: bool,
 }
 
 /// What CPython must know of a function.
@@ -109,7 +109,7 @@ unsafe extern "C" fn push(queue: *mut PyObject, args: *mut *mut PyObject, count:
     // SAFETY: attached; a shape is an int.
     let shape = usize::try_from(unsafe { ffi::PyLong_AsSsize_t(*shape) }).unwrap_or(usize::MAX);
     let call = Call { shape, token: 0, message_id: *message_id, timestamp: *timestamp, is_checked: false };
-    take(py, queue, &call, values)
+    answer(take(py, queue, &call, values))
 }
 
 /// `admit(token, shape, message_id, timestamp, *values)`: see `_native.pyi`.
@@ -127,7 +127,7 @@ unsafe extern "C" fn admit(queue: *mut PyObject, args: *mut *mut PyObject, count
         (ffi::PyLong_AsUnsignedLongLong(*token), usize::try_from(ffi::PyLong_AsSsize_t(*shape)).unwrap_or(usize::MAX))
     };
     let call = Call { shape, token, message_id: *message_id, timestamp: *timestamp, is_checked: true };
-    take(py, queue, &call, values)
+    answer(take(py, queue, &call, values))
 }
 
 /// `offer(*anything)`: counts the call and sends it the long way.
@@ -162,9 +162,16 @@ unsafe fn arguments<'a>(
     }
 }
 
-/// Takes the event; a panic of ours becomes an outcome, never an exception in a request.
+/// What Python gets: the code of the outcome, or an error for a wrong call.
+fn answer(code: Option<c_long>) -> *mut PyObject {
+    code.map_or_else(wrong_count, outcome::to_py)
+}
+
+/// Takes the event: zero or the code of the outcome. `None`: no such shape, or not as many
+/// values as it has fields. A panic of ours becomes an outcome, never an exception in a
+/// request.
 #[inline]
-fn take(py: Python<'_>, queue: &Queue, call: &Call, values: &[*mut PyObject]) -> *mut PyObject {
+pub(crate) fn take(py: Python<'_>, queue: &Queue, call: &Call, values: &[*mut PyObject]) -> Option<c_long> {
     let taken = catch_unwind(AssertUnwindSafe(|| {
         let shape = queue.core().settings().shapes.get(call.shape)?;
         if shape.fields.len() != values.len() {
@@ -172,11 +179,7 @@ fn take(py: Python<'_>, queue: &Queue, call: &Call, values: &[*mut PyObject]) ->
         }
         Some(with_scratch(|scratch| record(py, queue, shape, call, values, scratch)))
     }));
-    match taken {
-        Ok(Some(code)) => outcome::to_py(code),
-        Ok(None) => wrong_count(),
-        Err(_) => outcome::to_py(INTERNAL),
-    }
+    taken.unwrap_or(Some(INTERNAL))
 }
 
 #[inline]

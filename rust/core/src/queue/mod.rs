@@ -167,6 +167,13 @@ impl Queue {
         self.attended.store(attended, Ordering::Release);
     }
 
+    /// Whether somebody will come for the batches.
+    #[inline]
+    #[must_use]
+    pub fn is_attended(&self) -> bool {
+        self.attended.load(Ordering::Acquire)
+    }
+
     /// Marks everything accepted before this call as due, and returns the mark: a batch
     /// whose end position is not beyond it holds only such events.
     pub fn flush_mark(&self) -> u64 {

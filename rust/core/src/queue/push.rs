@@ -1,7 +1,5 @@
 //! A push: the verdict on one event, and its place in the ring.
 
-use std::sync::atomic::Ordering;
-
 use super::{Lost, Queue};
 use crate::{
     budget::Reservation,
@@ -50,7 +48,7 @@ impl Queue {
             return Outcome::Accepted;
         }
         self.wake.committed(|| self.ring.backlog_bytes() >= self.trigger_bytes);
-        if self.attended.load(Ordering::Acquire) { Outcome::Accepted } else { Outcome::Unattended }
+        if self.is_attended() { Outcome::Accepted } else { Outcome::Unattended }
     }
 
     /// The size of an event that is over the limit, as far as it was measured.

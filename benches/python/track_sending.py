@@ -1,0 +1,40 @@
+"""What one `track` call costs its caller while the client is sending at full speed.
+
+CPU time of the calling thread, and wall time: the second holds whatever the call waited for, be it the interpreter
+lock, the queue's lock, room in a bounded queue or, for mixpanel, the request itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import delivery
+import events
+
+if TYPE_CHECKING:
+    import harness
+
+TITLE = "track(), while sending"
+
+
+def measure(plan: harness.Plan) -> harness.Answer:
+    """Return nanoseconds of the caller's CPU and wall time per call, by peer and kind."""
+    return {
+        "unit": "ns per call",
+        "caller_cpu_ns": delivery.of(plan, "caller_cpu_ns"),
+        "caller_wall_ns": delivery.of(plan, "caller_wall_ns"),
+    }
+
+
+def table(result: harness.Answer) -> tuple[list[str], list[list[str]]]:
+    """Return the Markdown table's head and rows."""
+    head = ["client", *(f"{kind}, us CPU" for kind in events.KINDS), *(f"{kind}, us wall" for kind in events.KINDS)]
+    rows = [
+        [
+            peer,
+            *(f"{kinds[kind]['best'] / 1000:.2f}" for kind in events.KINDS),
+            *(f"{result['caller_wall_ns'][peer][kind]['best'] / 1000:.2f}" for kind in events.KINDS),
+        ]
+        for peer, kinds in result["caller_cpu_ns"].items()
+    ]
+    return head, rows

@@ -1,0 +1,191 @@
+"""The parts of one client in one process, put together: everything that must not cross a fork.
+
+    push ─► queue ─► worker ─► sender ─► transport
+              ▲         └► endings ─► flushing (who waits) and delivery (who is told)
+          admission
+
+A child of a fork builds a new assembly and leaves the parent's alone: its locks may be held by threads that do not
+exist in the child, and its events are the parent's to send.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, Protocol
+
+from sluiceway import lifecycle
+from sluiceway.admission import Admission, Words
+from sluiceway.admission import Queue as ProducersQueue
+from sluiceway.delivery import Callback, Delivery
+from sluiceway.endings import Endings
+from sluiceway.engine import Queue as ConsumersQueue
+from sluiceway.errors import DeliveryError
+from sluiceway.flushing import Flushing
+from sluiceway.options import Options
+from sluiceway.report import BatchReport
+from sluiceway.sender import Sender
+from sluiceway.stats import FlushResult, Stats, from_counters
+from sluiceway.transport import Urllib3Transport
+from sluiceway.vendors.base import Vendor
+from sluiceway.worker import Worker
+
+# `monotonic()` and `time()` are all that is wanted of a clock.
+CLOCK = time
+
+
+class Queue(ProducersQueue, ConsumersQueue, Protocol):
+    """The whole native queue."""
+
+    def counters(self) -> dict[str, int]:
+        """Return every counter and gauge by name."""
+        ...
+
+    def purge(self) -> list[int]:
+        """Drop what waits; return the tokens of its callbacks."""
+        ...
+
+    @property
+    def stale(self) -> bool:
+        """Whether it belongs to the parent of this process."""
+        ...
+
+
+class Assembly:
+    """The parts of one client in this process. ``close``, ``let_go`` and ``is_over`` are for the exit as well."""
+
+    def __init__(self, vendor: Vendor, options: Options, queue: Queue, words: Words, version: str) -> None:
+        self.queue = queue
+        self.exit_timeout = options.exit_timeout
+        self._enabled = options.enable
+        self.transport = options.transport or Urllib3Transport(
+            options.endpoint,
+            connect_seconds=options.connect_timeout,
+            gzip=options.gzip,
+            ssl_context=options.ssl_context,
+        )
+        self.sends_nothing = not options.enable or bool(getattr(self.transport, "inline", False))
+        """Whether no network is behind it, so that no call can take long."""
+        self.is_inline = options.sync or self.sends_nothing
+        """Whether there is no thread: what is accepted is brought to its end before the call returns."""
+        self.delivery = Delivery(
+            clock=CLOCK, on_delivery=options.on_delivery, on_error=options.on_error, inline=self.is_inline
+        )
+        self.flushing = Flushing(queue)
+        self.endings = Endings(queue, self.flushing, self.delivery)
+        write_key = options.write_key
+        self._sender = Sender(
+            transport=self.transport,
+            path=options.endpoint.path,
+            headers=vendor.headers(write_key.reveal(), version),
+            envelope=lambda sent_at: vendor.envelope(write_key.reveal(), sent_at),
+            judge=vendor.judge,
+            policy=options.retry,
+            endings=self.endings,
+            clock=CLOCK,
+            random=_jitter,
+            timeout_seconds=options.timeout,
+        )
+        self.worker = Worker(
+            queue=queue,
+            sender=self._sender,
+            endings=self.endings,
+            flushing=self.flushing,
+            delivery=self.delivery,
+            clock=CLOCK,
+            inline=self.is_inline,
+        )
+        self.admission = Admission(
+            vendor=vendor,
+            options=options,
+            queue=queue,
+            words=words,
+            delivery=self.delivery,
+            clock=CLOCK,
+            must_not_block=self._must_not_block,
+            tell=self._tell,
+        )
+        self._timeout = options.timeout
+
+    def attend(self) -> None:
+        """See to an event that was accepted while nobody was there: start the worker, or bring it to its end here."""
+        if not self._enabled:
+            self._drop_all()
+        elif self.is_inline:
+            lifecycle.enrol(self)
+            self.worker.drain(CLOCK.monotonic() + self._timeout)
+        elif lifecycle.exiting():
+            # The exit hook has run, and a new thread would be cut off in the middle.
+            self.close(deadline_in(self.exit_timeout))
+        else:
+            lifecycle.enrol(self)
+            self.worker.start()
+
+    def stats(self) -> Stats:
+        """Return the counters and what the sender knows."""
+        progress = self._sender.progress
+        return from_counters(
+            self.queue.counters(),
+            attempts=progress.attempts,
+            last_success=progress.last_success,
+            last_error=progress.last_error,
+            back_off_until=progress.back_off_until,
+        )
+
+    def purge(self) -> int:
+        """Drop what waits in the ring and tell its callbacks; return how many events those were."""
+        before = self.queue.counters().get("dropped.purged", 0)
+        self.endings.removed(self.queue.purge(), "purged")
+        return self.queue.counters().get("dropped.purged", 0) - before
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was closed and its worker is gone."""
+        return self.queue.closed and not self.worker.alive
+
+    def let_go(self) -> None:
+        """Take no more events and begin to send the rest. Does not wait; a child leaves its parent's alone."""
+        if not self.queue.stale:
+            self.queue.close()
+            self.queue.interrupt()
+
+    def forget(self) -> None:
+        """What a client does that is collected without having been closed. Does not wait.
+
+        A worker goes on until everything is sent, and the exit of the process waits for it. Where there is none, nobody
+        would ever come back for what is left.
+        """
+        self.let_go()
+        if self.is_inline and not self.queue.stale:
+            self.close(CLOCK.monotonic())
+
+    def close(self, deadline: float) -> FlushResult:
+        """Take no more events, send the rest until the deadline, fail what is left as ``shutdown``."""
+        result = self.worker.close(deadline)
+        self.transport.close()
+        return result
+
+    def _drop_all(self) -> None:
+        """What a disabled client accepts ends here, counted and told as if it had been delivered."""
+        self.queue.flush_mark()
+        while (batch := self.queue.next_batch(0.0)) is not None:
+            self.endings.dropped(batch, "disabled")
+        self.delivery.run_pending()
+
+    def _tell(self, callback: Callback, error: DeliveryError) -> None:
+        self.delivery.call(callback, error, BatchReport(None, status=None, attempts=0))
+        if self.is_inline:
+            self.delivery.run_pending()
+
+    def _must_not_block(self) -> bool:
+        return self.worker.is_here or self.delivery.is_here or lifecycle.exiting()
+
+
+def _jitter() -> float:
+    """Draw from [0, 1). Not from `random`: forked siblings would draw alike, and retry in the same instants."""
+    return int.from_bytes(os.urandom(7), "big") / 2**56
+
+
+def deadline_in(timeout: Any) -> float:
+    """The moment ``timeout`` seconds from now, on the clock that every deadline is measured by."""
+    return CLOCK.monotonic() + max(0.0, float(timeout))

@@ -1,0 +1,119 @@
+"""What the delivery side needs of the native queue and its batches, and of a clock: shapes only, no code.
+
+`client.py` hands the native objects in; the tests hand in small ones written in Python.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+End: TypeAlias = Literal["delivered", "failed", "dropped", "handed_over"]
+"""How an accepted event ends."""
+
+
+class Clock(Protocol):
+    """Where time comes from. The `time` module is one; tests hand in their own."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back: every wait and deadline."""
+        ...
+
+    def time(self) -> float:
+        """Return Unix time in seconds: only for what is printed on the wire or read from it."""
+        ...
+
+
+class Batch(Protocol):
+    """A sealed batch: encoded events that share one piece of memory. Every part of it is a view, nothing re-encodes."""
+
+    @property
+    def ids(self) -> list[str]:
+        """The events' ids, in order."""
+        ...
+
+    @property
+    def tokens(self) -> list[tuple[int, int]]:
+        """`(index, token)` of the events that were accepted with a callback."""
+        ...
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the events joined by commas, without the envelope."""
+        ...
+
+    @property
+    def end_position(self) -> int:
+        """The queue position behind the last event; a flush mark at or behind it covers the batch."""
+        ...
+
+    def __len__(self) -> int:
+        """Return the number of events, at least one."""
+        ...
+
+    def body(self, head: bytes, tail: bytes, /) -> bytes:
+        """Return head + events + tail: one request body."""
+        ...
+
+    def event(self, index: int, /) -> bytes:
+        """Return one event as JSON."""
+        ...
+
+    def split_at(self, index: int, /) -> tuple[Batch, Batch]:
+        """Return the events before `index` and the rest; both parts are non-empty."""
+        ...
+
+    def without(self, indices: Iterable[int], /) -> Batch | None:
+        """Return the batch without some events, or None when none is left."""
+        ...
+
+
+class Queue(Protocol):
+    """The consumer's face of the native queue."""
+
+    def next_batch(self, timeout: float | None, /) -> Batch | None:
+        """Wait for a batch; None on timeout, interrupt, or when closed and empty."""
+        ...
+
+    def pause(self, timeout: float | None, /) -> bool:
+        """Wait without taking anything; True when interrupted."""
+        ...
+
+    def interrupt(self) -> None:
+        """End the current or the next wait of the consumer."""
+        ...
+
+    def flush_mark(self) -> int:
+        """Make everything accepted so far due; return the position behind it."""
+        ...
+
+    def count_before(self, mark: int, /) -> int:
+        """Return how many events before `mark` are still in the ring."""
+        ...
+
+    def attend(self, attended: bool, /) -> None:
+        """Announce that a worker has come or gone."""
+        ...
+
+    def close(self) -> None:
+        """Refuse new events and wake everybody."""
+        ...
+
+    def take_overflow(self) -> list[int]:
+        """Return the tokens of events that drop_oldest removed since last asked."""
+        ...
+
+    def settle(self, batch: Any, end: End, reason: str = "", /) -> int:
+        """Count the end of each event of the batch that has not ended yet; return how many."""
+        ...
+
+    def release(self, batch: Any, /) -> None:
+        """Give the events' budget back."""
+        ...
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        ...

@@ -1,0 +1,41 @@
+"""Log lines that cannot flood: the first at once, then one in ten seconds with what was held back.
+
+Templates are constant and carry numbers, kinds and type names only: never an event, a header, a key, or the text of
+somebody else's exception, which may quote one.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sluiceway.engine import Clock
+
+log = logging.getLogger("sluiceway")
+
+INTERVAL_SECONDS = 10.0
+
+
+class Notice:
+    """One kind of log line, rate-limited. The template's last placeholder is the number of events."""
+
+    __slots__ = ("_clock", "_events", "_level", "_next_at", "_template")
+
+    def __init__(self, clock: Clock, level: int, template: str) -> None:
+        """Log `template` at `level`; the clock decides when it may be repeated."""
+        self._clock = clock
+        self._level = level
+        self._template = template
+        self._next_at: float | None = None
+        self._events = 0
+
+    def give(self, *args: object, events: int = 1) -> None:
+        """Log now, with all events held back so far, or add to what is held back."""
+        self._events += events
+        now = self._clock.monotonic()
+        if self._next_at is not None and now < self._next_at:
+            return
+        self._next_at = now + INTERVAL_SECONDS
+        events, self._events = self._events, 0
+        log.log(self._level, self._template, *args, events)

@@ -1,0 +1,206 @@
+"""The total deadline is real: whatever the peer does, and on whichever thread, `send` ends in time.
+
+Bounds are ten times what is expected, because other work shares the machine.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from sluiceway.transport import Request, Response, TransportError, Urllib3Transport
+
+from .peers import OK, Arrived, Peer
+
+DEADLINE_SECONDS = 0.3
+BOUND_SECONDS = 3.0
+
+
+def request(body: bytes = b"{}", seconds: float = DEADLINE_SECONDS) -> Request:
+    return Request(path="/v1/batch", headers={}, body=body, deadline=time.monotonic() + seconds)
+
+
+@pytest.fixture(params=["on a thread", "on the main thread"])
+def run(request: pytest.FixtureRequest) -> Any:
+    """Run on a thread, where the kernel keeps the deadline, and on the main one, where Python does."""
+    if request.param == "on the main thread":
+        yield lambda function, *args: function(*args)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        yield lambda function, *args: pool.submit(function, *args).result()
+
+
+Run = Callable[..., Any]
+
+
+def ends_in_time(run: Run, transport: Urllib3Transport, asked: Request) -> Response | TransportError:
+    began = time.monotonic()
+    try:
+        outcome: Response | TransportError = run(transport.send, asked)
+    except TransportError as error:
+        outcome = error
+    assert DEADLINE_SECONDS * 0.9 <= time.monotonic() - began < BOUND_SECONDS
+    return outcome
+
+
+@pytest.mark.parametrize(
+    "dripped", [OK, b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 10_000], ids=["status line", "header line"]
+)
+def test_a_head_dripped_a_byte_at_a_time_is_cut_off(run: Run, dripped: bytes) -> None:
+    def behave(arrived: Arrived) -> None:
+        arrived.read()
+        arrived.drip(dripped, 0.05)
+
+    with Peer(behave) as peer:
+        outcome = ends_in_time(run, Urllib3Transport(peer), request())
+    assert isinstance(outcome, TransportError)
+    assert (outcome.kind, outcome.sent) == ("timeout", "maybe")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n400\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n",
+    ],
+    ids=["length", "chunked", "to the end"],
+)
+def test_of_a_dripped_body_the_status_stands(run: Run, head: bytes) -> None:
+    def behave(arrived: Arrived) -> None:
+        arrived.read()
+        arrived.send(head)
+        arrived.drip(b"x" * 1_000, 0.05)
+
+    with Peer(behave) as peer:
+        outcome = ends_in_time(run, Urllib3Transport(peer), request())
+    assert isinstance(outcome, Response)
+    assert outcome.status == 200
+    assert outcome.truncated
+
+
+def test_a_peer_that_accepts_and_stays_silent(run: Run) -> None:
+    with Peer(lambda arrived: (arrived.read(), arrived.stall())[1]) as peer:  # type: ignore[func-returns-value]
+        outcome = ends_in_time(run, Urllib3Transport(peer), request())
+    assert isinstance(outcome, TransportError)
+    assert (outcome.kind, outcome.sent) == ("timeout", "maybe")
+
+
+def test_a_peer_that_never_reads(run: Run) -> None:
+    with Peer(Arrived.stall) as peer:
+        outcome = ends_in_time(run, Urllib3Transport(peer), request(b"x" * 50_000_000))
+    assert isinstance(outcome, TransportError)
+    assert (outcome.kind, outcome.sent) == ("timeout", "maybe")
+
+
+def test_a_peer_that_reads_a_byte_at_a_time(run: Run) -> None:
+    def behave(arrived: Arrived) -> None:
+        while not arrived.closing.wait(0.01):
+            arrived.sock.recv(1)
+
+    with Peer(behave) as peer:
+        outcome = ends_in_time(run, Urllib3Transport(peer), request(b"x" * 50_000_000))
+    assert isinstance(outcome, TransportError)
+    assert outcome.kind == "timeout"
+
+
+def test_an_answer_that_came_without_the_body_being_read_is_still_read(run: Run) -> None:
+    def behave(arrived: Arrived) -> None:
+        arrived.read_head_only()
+        arrived.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+        arrived.stall()
+
+    with Peer(behave) as peer:
+        outcome = ends_in_time(run, Urllib3Transport(peer), request(b"x" * 50_000_000))
+    assert isinstance(outcome, Response)
+    assert outcome.status == 413
+
+
+def test_a_peer_that_drops_the_first_packet(run: Run) -> None:
+    """A listener whose backlog is full ignores SYN, which is what a black hole looks like."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(0)
+    fillers = []
+    for _ in range(4):
+        filler = socket.socket()
+        filler.setblocking(False)
+        filler.connect_ex(listener.getsockname())
+        fillers.append(filler)
+    time.sleep(0.05)
+
+    class Hole:
+        scheme, host, port = "http", "127.0.0.1", listener.getsockname()[1]
+
+    try:
+        outcome = ends_in_time(run, Urllib3Transport(Hole()), request())
+    finally:
+        for sock in [*fillers, listener]:
+            sock.close()
+    assert isinstance(outcome, TransportError)
+    assert (outcome.kind, outcome.sent) == ("timeout", "no")
+
+
+def test_the_time_to_connect_is_bounded_by_itself(run: Run) -> None:
+    with Peer(Arrived.stall) as peer:
+        peer.scheme = "https"  # waits for a handshake that never comes
+        transport = Urllib3Transport(peer, connect_seconds=DEADLINE_SECONDS)
+        outcome = ends_in_time(run, transport, request(seconds=60))
+    assert isinstance(outcome, TransportError)
+    assert (outcome.kind, outcome.sent) == ("timeout", "no")
+
+
+def test_looking_a_name_up_is_not_charged_to_the_deadline(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args: (time.sleep(0.6), real(*args))[1])
+    with Peer(lambda arrived: (arrived.read(), arrived.send(OK))[1]) as peer:  # type: ignore[func-returns-value]
+        assert run(Urllib3Transport(peer).send, request()).status == 200
+
+
+def test_the_second_address_gets_its_share_when_the_first_is_a_black_hole(monkeypatch: pytest.MonkeyPatch) -> None:
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(0)
+    fillers = [socket.socket() for _ in range(4)]
+    for filler in fillers:
+        filler.setblocking(False)
+        filler.connect_ex(listener.getsockname())
+    time.sleep(0.05)
+    with Peer(lambda arrived: (arrived.read(), arrived.send(OK))[1]) as peer:  # type: ignore[func-returns-value]
+        addresses = [listener.getsockname(), ("127.0.0.1", peer.port)]
+        monkeypatch.setattr(
+            socket, "getaddrinfo", lambda *_: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", each) for each in addresses]
+        )
+        transport = Urllib3Transport(peer, connect_seconds=1.0)
+        assert transport.send(request(seconds=10)).status == 200
+    for sock in [*fillers, listener]:
+        sock.close()
+
+
+def test_closing_the_transport_ends_a_request_of_another_thread() -> None:
+    with Peer(lambda arrived: (arrived.read(), arrived.stall())[1]) as peer:  # type: ignore[func-returns-value]
+        transport = Urllib3Transport(peer)
+        outcomes: list[Any] = []
+
+        def send() -> None:
+            try:
+                outcomes.append(transport.send(request(seconds=30)))
+            except TransportError as error:
+                outcomes.append(error.kind)
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        while not peer.requests:
+            time.sleep(0.005)
+        began = time.monotonic()
+        transport.close()
+        thread.join(BOUND_SECONDS)
+        assert outcomes == ["closed"]
+        assert time.monotonic() - began < BOUND_SECONDS
+        with pytest.raises(TransportError, match="shut"):
+            transport.send(request())

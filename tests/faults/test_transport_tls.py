@@ -1,0 +1,141 @@
+"""TLS: verified always, and not a byte of a request to anybody else."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+from sluiceway.transport import Request, TransportError, Urllib3Transport
+
+from .peers import OK, Arrived, Peer, answering
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def request(body: bytes = b"{}", seconds: float = 30.0) -> Request:
+    return Request(path="/", headers={"Authorization": "Basic x"}, body=body, deadline=time.monotonic() + seconds)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+def server_side(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def trusting(authority: trustme.CA) -> ssl.SSLContext:
+    from sluiceway.opening import ssl_context
+
+    context = ssl_context()
+    authority.configure_trust(context)
+    return context
+
+
+@pytest.fixture
+def peer(authority: trustme.CA) -> Iterator[Peer]:
+    with Peer(answering(OK), tls=server_side(authority.issue_cert("127.0.0.1"))) as peer:
+        yield peer
+
+
+@pytest.mark.parametrize("size", [2, 16_000, 500_000, 5_000_000])
+def test_requests_go_over_one_verified_connection(peer: Peer, trusting: ssl.SSLContext, size: int) -> None:
+    transport = Urllib3Transport(peer, ssl_context=trusting)
+    body = b"x" * size
+    assert transport.send(request(body)).status == 200
+    worker = threading.Thread(target=transport.send, args=(request(body),))
+    worker.start()
+    worker.join(30)
+    assert len(peer.arrivals) == 1
+    assert peer.arrivals[0].bodies == [body, body]
+    transport.close()
+
+
+def refused(peer: Peer, context: ssl.SSLContext | None) -> TransportError:
+    transport = Urllib3Transport(peer, ssl_context=context)
+    with pytest.raises(TransportError) as caught:
+        transport.send(request())
+    assert caught.value.sent == "no"
+    assert peer.requests == 0
+    return caught.value
+
+
+def test_an_unknown_authority_is_refused_by_default(peer: Peer) -> None:
+    error = refused(peer, None)
+    assert error.kind == "tls"
+    assert error.detail.startswith("certificate refused: ")
+
+
+def test_another_hosts_certificate_is_refused(authority: trustme.CA, trusting: ssl.SSLContext) -> None:
+    with Peer(answering(OK), tls=server_side(authority.issue_cert("example.org"))) as peer:
+        assert refused(peer, trusting).kind == "tls"
+
+
+def test_old_tls_is_refused(authority: trustme.CA, trusting: ssl.SSLContext) -> None:
+    context = server_side(authority.issue_cert("127.0.0.1"))
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with Peer(answering(OK), tls=context) as peer:
+        assert refused(peer, trusting).kind == "tls"
+
+
+def test_a_server_that_speaks_no_tls_is_refused_and_gets_no_request(trusting: ssl.SSLContext) -> None:
+    def behave(arrived: Arrived) -> None:
+        arrived.read_bytes(1)
+        arrived.send(b"HTTP/1.1 400 This is plain HTTP\r\n\r\n")
+
+    with Peer(behave) as peer:
+        peer.scheme = "https"
+        assert refused(peer, trusting).kind == "tls"
+
+
+def test_a_reset_inside_the_handshake_is_not_sent(trusting: ssl.SSLContext) -> None:
+    def behave(arrived: Arrived) -> None:
+        arrived.read_bytes(10)
+        arrived.reset()
+
+    with Peer(behave) as peer:
+        peer.scheme = "https"
+        assert refused(peer, trusting).kind == "tls"
+
+
+def test_the_deadline_holds_over_tls_too(authority: trustme.CA, trusting: ssl.SSLContext) -> None:
+    def behave(arrived: Arrived) -> None:
+        arrived.read()
+        arrived.drip(OK, 0.05)
+
+    with Peer(behave, tls=server_side(authority.issue_cert("127.0.0.1"))) as peer:
+        transport = Urllib3Transport(peer, ssl_context=trusting)
+        began = time.monotonic()
+        with pytest.raises(TransportError, match="timeout"):
+            transport.send(request(seconds=0.5))
+        assert 0.4 < time.monotonic() - began < 5
+
+
+def test_a_stale_tls_connection_is_replaced(authority: trustme.CA, trusting: ssl.SSLContext) -> None:
+    def behave(arrived: Arrived) -> None:
+        arrived.read()
+        arrived.send(OK)
+
+    with Peer(behave, tls=server_side(authority.issue_cert("127.0.0.1"))) as peer:
+        transport = Urllib3Transport(peer, ssl_context=trusting)
+        for _ in range(3):
+            assert transport.send(request()).status == 200
+
+
+def test_nothing_is_logged_by_what_opens_the_connection(
+    peer: Peer, trusting: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        Urllib3Transport(peer, ssl_context=trusting).send(request())
+    assert caplog.records == []

@@ -1,0 +1,82 @@
+"""The arrows between the rooms: one way, the native engine in one room only, policy without effects."""
+
+from __future__ import annotations
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import sluiceway
+
+ROOT = Path(sluiceway.__file__).parent
+
+
+def rooms() -> dict[str, set[str]]:
+    """Each room and what it imports, lazily or not; what only type checkers import does not count."""
+    found = {}
+    for path in ROOT.rglob("*.py"):
+        name = ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
+        if name != "sluiceway":  # the door loads every room by name, when asked
+            found[name] = imports(ast.parse(path.read_text()))
+    return found
+
+
+def imports(tree: ast.Module) -> set[str]:
+    named: set[str] = set()
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            named.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module == "sluiceway":
+            named.update(f"sluiceway.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            named.add(node.module)
+        waiting.extend(ast.iter_child_nodes(node))
+    return named
+
+
+def ours(named: set[str]) -> set[str]:
+    return {name for name in named if name.startswith("sluiceway.")}
+
+
+def test_only_the_client_knows_the_native_engine() -> None:
+    assert {room for room, named in rooms().items() if "sluiceway._native" in named} == {"sluiceway.client"}
+
+
+def test_no_room_needs_itself() -> None:
+    graph = {room: ours(named) for room, named in rooms().items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError, naming the circle
+
+
+@pytest.mark.parametrize("room", ["errors", "secret", "stats", "retry", "verdict", "values", "vendors.base", "events"])
+def test_policy_knows_no_clock_no_socket_no_thread_and_no_log(room: str) -> None:
+    effects = {"socket", "ssl", "threading", "_thread", "logging", "random", "urllib3", "asyncio", "select"}
+    assert rooms()[f"sluiceway.{room}"] & effects == set()
+
+
+@pytest.mark.parametrize(
+    ("room", "may_know"),
+    [
+        ("errors", set()),
+        ("secret", {"errors"}),
+        ("stats", set()),
+        ("middleware", set()),
+        ("values", set()),
+        ("endpoint", {"errors"}),
+        ("retry", {"errors"}),
+        ("verdict", {"retry"}),
+        ("vendors.base", {"retry", "verdict"}),
+        ("reading", {"errors", "secret"}),
+        ("options", {"endpoint", "errors", "middleware", "reading", "retry", "secret", "vendors.base"}),
+        ("events", {"errors", "values", "vendors.base"}),
+        ("lifecycle", {"errors"}),
+    ],
+)
+def test_the_lower_rooms_know_only_what_is_below_them(room: str, may_know: set[str]) -> None:
+    assert ours(rooms()[f"sluiceway.{room}"]) <= {f"sluiceway.{name}" for name in may_know}
+    assert may_know <= {name.removeprefix("sluiceway.") for name in ours(rooms()[f"sluiceway.{room}"])}

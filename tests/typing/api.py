@@ -1,0 +1,87 @@
+"""The public API as type checkers see it: held by mypy --strict and by pyright in strict mode, never run."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+from sluiceway import (
+    BatchReport,
+    DeliveryError,
+    FlushResult,
+    Request,
+    Response,
+    RetryPolicy,
+    Segment,
+    Stats,
+    __version__,
+)
+
+
+def told(error: DeliveryError | None, batch: BatchReport) -> None:
+    """Take what a callback is told."""
+    ids: list[str] = batch.ids
+    if error is not None:
+        reason: str = error.reason
+        status: int | None = error.status
+        print(reason, status, ids)
+
+
+def redact(event: dict[str, Any]) -> dict[str, Any] | None:
+    """Be a middleware."""
+    return event if event["type"] == "track" else None
+
+
+class Own:
+    """Be a transport."""
+
+    def send(self, request: Request) -> Response:
+        """Answer."""
+        return Response(status=len(request.body))
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+client = Segment(
+    "WRITE_KEY",
+    region="eu",
+    flush_at=50,
+    flush_interval=5,
+    on_full="block",
+    block_timeout=1.5,
+    retry=RetryPolicy(max_retries=3),
+    middleware=[redact],
+    on_error=told,
+    transport=Own(),
+)
+accepted: bool = client.track("user-1", "Item Purchased", {"revenue": 39.95}, callback=told)
+client.identify(42, MappingProxyType({"plan": "pro"}), timestamp=datetime.now(timezone.utc))
+client.page(UUID(int=1), "Docs", "Start", message_id=UUID(int=2))
+client.screen(anonymous_id="a", name="Start", timestamp=1_357_016_400)
+client.group("user-1", "group-1", {"seats": 3}, timestamp="2013-01-01T05:00:00Z")
+client.alias("before", "after")
+result: FlushResult = client.flush(timeout=5, callback=told)
+everything: bool = result.ok and result.delivered > 0
+stats: Stats = client.stats()
+refused: int = stats.refused.get("queue_full", 0)
+version: str = __version__
+
+
+async def serve() -> FlushResult:
+    """Use a client on a loop."""
+    async with Segment("WRITE_KEY") as other:
+        other.track("user-1", "E")
+        return await other.aflush(timeout=1.0)
+
+
+with Segment("WRITE_KEY") as scoped:
+    purged: int = scoped.purge()
+    closed: FlushResult = scoped.close(timeout=1)
+
+client.track([1], "E")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+client.track("u", "E", "text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+Segment("WRITE_KEY", flush_after=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+Segment("WRITE_KEY", on_full="drop")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,321 @@
+"""One batch to its end: what each answer of the server does to the events, on a fake clock."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sluiceway.retry import RetryPolicy
+from sluiceway.verdict import Delivered, Partial, Verdict
+
+from .fakes import Rig, answer, lost
+
+if TYPE_CHECKING:
+    from sluiceway.errors import DeliveryError
+    from sluiceway.report import BatchReport
+    from sluiceway.transport import Request
+
+
+def names(count: int) -> list[str]:
+    return [f"e{index}" for index in range(count)]
+
+
+def refusing(*bad: str, status: int = 400) -> Any:
+    """A server that refuses every request with one of these events in it."""
+
+    def respond(request: Request) -> int:
+        sent = request.body.split(b"|")[1].decode().replace('"', "").split(",")
+        return status if set(bad) & set(sent) else 200
+
+    return respond
+
+
+def test_a_delivered_batch_is_settled_and_released_once() -> None:
+    rig = Rig(200)
+    assert rig.carry("a", "b") == []
+    assert rig.queue.ends == {"a": "delivered", "b": "delivered"}
+    assert rig.queue.released == ["a", "b"]
+    assert rig.transport.bodies == ["a,b"]
+    assert rig.sender.progress.last_success == rig.clock.time()
+
+
+def test_an_outage_is_outlasted_with_growing_waits_and_the_attempt_in_a_header() -> None:
+    rig = Rig(lost(), 500, 503, 529, 502, 200, jitter=0.999)
+    waits = rig.carry("a")
+    assert waits == pytest.approx([0.4995, 0.999, 1.998, 3.996, 7.992])
+    assert [request.headers.get("X-Retry-Count") for request in rig.transport.requests] == [
+        None,
+        "1",
+        "2",
+        "3",
+        "4",
+        "5",
+    ]
+    assert rig.queue.ends == {"a": "delivered"}
+
+
+def test_every_attempt_carries_its_own_moment() -> None:
+    rig = Rig(500, 500, 200)
+    rig.carry("a")
+    moments = [float(request.body.split(b"|")[0]) for request in rig.transport.requests]
+    assert moments == pytest.approx([rig.clock.time() - 0.75, rig.clock.time() - 0.5, rig.clock.time()])
+
+
+def test_an_outage_of_twelve_hours_ends_as_expired() -> None:
+    rig = Rig()
+    rig.transport.default = 503
+    waits = rig.carry("a")
+    assert rig.queue.ends == {"a": "failed.expired"}
+    assert 43_200 <= sum(waits) < 43_260
+    assert rig.queue.released == ["a"]
+
+
+def test_a_retry_count_of_the_users_bounds_an_outage() -> None:
+    rig = Rig(policy=RetryPolicy(retry_count=3))
+    rig.transport.default = 503
+    rig.carry("a")
+    assert len(rig.transport.requests) == 4
+    assert rig.queue.ends == {"a": "failed.retries_exhausted"}
+
+
+def test_what_is_the_batchs_own_affair_is_retried_ten_times() -> None:
+    rig = Rig()
+    rig.transport.default = 302
+    rig.carry("a")
+    assert len(rig.transport.requests) == 11
+    assert rig.queue.ends == {"a": "failed.retries_exhausted"}
+
+
+def test_retry_after_holds_the_sender_and_spends_no_retry() -> None:
+    rig = Rig(*[answer(429, retry_after="2")] * 50, 200, policy=RetryPolicy(retry_count=0))
+    waits = rig.carry("a")
+    assert len(waits) == 50
+    assert min(waits) >= 2.0
+    assert waits[0] < 3.0
+    assert rig.queue.ends == {"a": "delivered"}
+
+
+def test_retry_after_sets_a_hold_for_everything() -> None:
+    rig = Rig(answer(503, retry_after="60"))
+    batch = rig.queue.push("a")
+    from sluiceway.parcel import Parcel
+
+    parcel = Parcel(batch)
+    rig.sender.conclude(parcel, rig.sender.attempt(parcel))
+    assert rig.sender.held_until >= rig.clock.now + 60
+    assert parcel.asked
+
+
+@pytest.mark.parametrize("status", [404, 422, 501, 505, 511])
+def test_a_final_status_fails_at_once_and_was_not_sent(status: int) -> None:
+    told: list[DeliveryError] = []
+    rig = Rig(status, on_error=lambda error, batch: told.append(error), inline=True)
+    assert rig.carry("a") == []
+    rig.delivery.run_pending()
+    assert rig.queue.ends == {"a": "failed.rejected"}
+    assert [(error.reason, error.status, error.sent) for error in told] == [
+        ("rejected", status, "no" if status in (404, 422, 501, 505) else "maybe")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("script", "sent"),
+    [
+        ([lost("no")], "no"),
+        ([lost("maybe", "timeout")], "maybe"),
+        ([lost("maybe", "timeout"), lost("no")], "maybe"),
+        ([500], "maybe"),
+        ([503], "no"),
+        ([429], "no"),
+        ([302], "no"),
+        ([500, 404], "maybe"),
+    ],
+)
+def test_sent_is_no_only_when_nothing_left_or_the_server_refused_it(script: list[Any], sent: str) -> None:
+    told: list[DeliveryError] = []
+    policy = RetryPolicy(retry_count=len(script) - 1)
+    rig = Rig(*script, policy=policy, on_error=lambda error, batch: told.append(error), inline=True)
+    rig.carry("a")
+    rig.delivery.run_pending()
+    assert [error.sent for error in told] == [sent]
+
+
+def test_a_413_splits_in_halves_in_order_down_to_one_event() -> None:
+    rig = Rig(413, 413, 200, 413, 413, 200)
+    rig.carry("a", "b", "c", "d")
+    assert rig.transport.bodies == ["a,b,c,d", "a,b", "a", "b", "c,d", "c", "d"]
+    assert rig.queue.ends == {"a": "delivered", "b": "failed.rejected", "c": "delivered", "d": "delivered"}
+    assert sorted(rig.queue.released) == ["a", "b", "c", "d"]
+
+
+def test_a_400_that_speaks_of_size_splits_too() -> None:
+    rig = Rig(answer(400, b"Exceed payload limit"), 200, 200)
+    rig.carry("a", "b")
+    assert rig.transport.bodies == ["a,b", "a", "b"]
+
+
+def big(name: str) -> list[str]:
+    return [name + "x" * 40_000, name + "y" * 40_000]
+
+
+def test_a_learned_ceiling_saves_the_refused_request_for_ten_seconds() -> None:
+    rig = Rig(413)
+    rig.carry(*big("a"))
+    rig.carry(*big("b"))
+    assert [len(body) > 50_000 for body in rig.transport.bodies] == [True, False, False, False, False]
+    rig.clock.pass_seconds(11)
+    rig.carry(*big("c"))
+    assert len(rig.transport.bodies[-1]) > 50_000
+
+
+def test_a_413_for_what_has_just_been_taken_teaches_nothing() -> None:
+    rig = Rig(200, 413)
+    for name in "abc":
+        rig.carry(*big(name))
+    assert [len(body) > 50_000 for body in rig.transport.bodies] == [True, True, False, False, True]
+
+
+def test_a_413_for_a_small_batch_teaches_nothing() -> None:
+    rig = Rig(413)
+    rig.carry("a", "b")
+    rig.carry("c", "d")
+    assert rig.transport.bodies == ["a,b", "a", "b", "c,d"]
+
+
+def test_one_poisoned_event_of_2500_fails_alone_within_24_requests() -> None:
+    rig = Rig()
+    rig.transport.default = refusing("e1234")
+    rig.carry(*names(2_500))
+    assert {name for name, end in rig.queue.ends.items() if end != "delivered"} == {"e1234"}
+    assert rig.queue.ends["e1234"] == "failed.rejected"
+    assert len(rig.transport.requests) <= 1 + 24
+
+
+@settings(max_examples=60, deadline=None)
+@given(count=st.integers(1, 40), poisoned=st.sets(st.integers(0, 39), max_size=4))
+def test_only_poisoned_events_fail(count: int, poisoned: set[int]) -> None:
+    bad = {f"e{index}" for index in poisoned if index < count}
+    rig = Rig()
+    rig.transport.default = refusing(*bad)
+    rig.carry(*names(count))
+    assert {name for name, end in rig.queue.ends.items() if end == "failed.rejected"} == bad
+    assert len(rig.queue.ends) == count
+
+
+def test_a_server_that_refuses_everything_gets_65_requests_for_one_batch_and_one_for_the_next() -> None:
+    rig = Rig()
+    rig.transport.default = 400
+    rig.carry(*names(2_500))
+    assert len(rig.transport.requests) == 65
+    assert set(rig.queue.ends.values()) == {"failed.rejected"}
+    rig.carry("next", "batch")
+    assert len(rig.transport.requests) == 66
+    rig.transport.default = 200
+    rig.carry("good")
+    rig.transport.default = refusing("bad")
+    rig.carry("bad", "fine")
+    assert rig.queue.ends["fine"] == "delivered", "after a delivery the search is worth its requests again"
+
+
+def test_a_small_batch_refused_event_by_event_stops_the_search_too() -> None:
+    rig = Rig()
+    rig.transport.default = 400
+    rig.carry("a", "b", "c")
+    assert rig.transport.bodies == ["a,b,c", "a", "b,c", "b", "c"]
+    rig.carry("d", "e")
+    assert rig.transport.bodies[5:] == ["d,e"]
+
+
+def test_an_outage_inside_a_search_costs_the_search_nothing() -> None:
+    rig = Rig(400, *[503] * 200)
+    rig.transport.default = refusing("e3")
+    rig.carry(*names(8))
+    assert {name for name, end in rig.queue.ends.items() if end != "delivered"} == {"e3"}
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_fails_the_batch_loudly_and_the_next_ones_unsent(
+    status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[DeliveryError] = []
+    rig = Rig(on_error=lambda error, batch: told.append(error), inline=True)
+    rig.transport.default = status
+    with caplog.at_level(logging.DEBUG, "sluiceway"):
+        for name in "abc":
+            rig.carry(name)
+    rig.delivery.run_pending()
+    assert rig.queue.ends == dict.fromkeys("abc", "failed.unauthorized")
+    assert rig.transport.bodies == ["a"]
+    assert [error.reason for error in told] == ["unauthorized"] * 3
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "secret" not in caplog.text
+
+
+def test_a_refused_key_is_probed_once_a_minute_until_it_passes() -> None:
+    rig = Rig(401, 401, 200)
+    for name, later in [("a", 0), ("b", 59), ("c", 2), ("d", 59), ("e", 2), ("f", 0)]:
+        rig.clock.pass_seconds(later)
+        rig.carry(name)
+    assert rig.transport.bodies == ["a", "c", "e", "f"]
+    assert [name for name, end in sorted(rig.queue.ends.items()) if end == "delivered"] == ["e", "f"]
+
+
+def partly(**how: Any) -> Any:
+    """A judge that gives one partial verdict, then delivers."""
+    verdicts: list[Verdict] = [Partial(**how)]
+
+    def judge(status: int, headers: Any, body: bytes, *, now: float) -> Verdict:
+        return verdicts.pop() if verdicts else Delivered()
+
+    return judge
+
+
+def test_named_events_fail_late_ones_wait_and_the_others_go_at_once() -> None:
+    rig = Rig(judged_by=partly(failed={0: "rejected", 9: "rejected", -1: "rejected"}, later={2: 30.0, 3: 30.0}))
+    waits = rig.carry("a", "b", "c", "d", "e")
+    assert rig.transport.bodies == ["a,b,c,d,e", "b,e", "c,d"]
+    assert waits == [30.0]
+    assert rig.queue.ends == {"a": "failed.rejected", **dict.fromkeys("bcde", "delivered")}
+
+
+def test_a_partial_verdict_that_names_nobody_searches() -> None:
+    rig = Rig(judged_by=partly(failed={7: "rejected"}))
+    rig.carry("a", "b")
+    assert rig.transport.bodies == ["a,b", "a", "b"]
+
+
+def test_somebody_elses_transport_may_raise_anything(caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig(KeyError("user@example.com"), 200)
+    rig.carry("a")
+    assert rig.queue.ends == {"a": "delivered"}
+    assert "KeyError" in caplog.text
+    assert "example.com" not in caplog.text
+
+
+def test_a_report_tells_ids_events_status_and_attempts() -> None:
+    reports: list[BatchReport] = []
+    rig = Rig(500, 200, on_delivery=reports.append, inline=True)
+    rig.carry("a", "b")
+    rig.delivery.run_pending()
+    (report,) = reports
+    assert (report.ids, report.events, report.status, report.attempts) == (["a", "b"], ["a", "b"], 200, 2)
+    assert "a" not in repr(report).replace("BatchReport", "").replace("status", "").replace("attempts", "")
+
+
+def test_nothing_is_logged_above_debug_for_a_retry(caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig(500, 429, lost(), 200)
+    with caplog.at_level(logging.INFO, "sluiceway"):
+        rig.carry("a")
+    assert caplog.records == []
+
+
+def test_an_attempt_ends_by_the_nearer_of_its_timeout_and_the_callers() -> None:
+    rig = Rig(200, 200)
+    from sluiceway.parcel import Parcel
+
+    rig.sender.attempt(Parcel(rig.queue.push("a")), until=rig.clock.now + 2)
+    rig.sender.attempt(Parcel(rig.queue.push("b")), until=rig.clock.now + 99)
+    assert [request.deadline - rig.clock.now for request in rig.transport.requests] == [2, 15]

@@ -1,0 +1,455 @@
+"""The one thread: order, idleness, flush, close, and that nothing kills it."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sluiceway import worker as worker_room
+from sluiceway.retry import RetryPolicy
+from sluiceway.stats import FlushResult
+
+from .fakes import Rig, answer, lost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sluiceway.errors import DeliveryError
+    from sluiceway.transport import Request
+
+PATIENCE_SECONDS = 10.0
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait in real time for another thread."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen"
+        time.sleep(0.002)
+
+
+def answer_when(event: threading.Event) -> Callable[[Request], int]:
+    """For scripts: hold the request up."""
+
+    def respond(request: Request) -> int:
+        assert event.wait(PATIENCE_SECONDS)
+        return 200
+
+    return respond
+
+
+def soon(rig: Rig) -> float:
+    return rig.clock.now + PATIENCE_SECONDS
+
+
+@pytest.fixture
+def rig() -> Any:
+    rig = Rig()
+    yield rig
+    rig.worker.close(rig.clock.now)
+
+
+def test_batches_leave_in_order_and_the_thread_is_a_named_daemon(rig: Rig) -> None:
+    for name in "abc":
+        rig.queue.push(name)
+    rig.transport.script = [rig.answer_once_a_flush_waits]
+    assert rig.worker.start()
+    assert rig.worker.flush(soon(rig)) == FlushResult(delivered=3)
+    assert rig.transport.bodies == ["a", "b", "c"]
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "sluiceway-worker"]
+    assert thread.daemon
+    assert rig.queue.attended == [True]
+
+
+def test_an_idle_worker_does_not_wake_up(rig: Rig) -> None:
+    rig.worker.start()
+    until(lambda: rig.queue.attended == [True])
+    time.sleep(0.3)
+    assert rig.queue.wakeups == 0
+
+
+def test_while_the_endpoint_fails_later_batches_stay_in_the_queue() -> None:
+    rig = Rig(*[503] * 5, 200)
+    rig.queue.push("a")
+    rig.queue.push("b")
+    seen: list[int] = []
+    rig.queue.before_wait = lambda: seen.append(len(rig.queue.waiting)) if rig.queue.pauses else None
+    rig.worker.start()
+    until(lambda: len(rig.queue.ends) == 2)
+    assert rig.transport.bodies == ["a"] * 6 + ["b"]
+    assert len(rig.queue.pauses) == 5
+    assert set(seen[:5]) == {1}
+    rig.worker.close(rig.clock.now)
+
+
+def test_events_that_wait_aside_hold_nobody_up() -> None:
+    from sluiceway.verdict import Delivered, Partial
+
+    verdicts = [Partial(later={0: 30.0})]
+    rig = Rig(judged_by=lambda *_, **__: verdicts.pop() if verdicts else Delivered())
+    rig.queue.push("throttled", "a")
+    rig.queue.push("b")
+    rig.worker.start()
+    until(lambda: len(rig.queue.ends) == 3)
+    assert rig.transport.bodies == ["throttled,a", "a", "b", "throttled"]
+    assert rig.clock.now >= 1_030.0
+    rig.worker.close(rig.clock.now)
+
+
+def test_after_a_retry_after_that_ended_a_batch_the_next_one_waits_too() -> None:
+    rig = Rig(answer(429, retry_after="100"), 404, 200, inline=True)
+    rig.queue.push("a")
+    rig.queue.push("b")
+    began = rig.clock.now
+    assert not rig.worker.drain(began + 50)
+    assert rig.transport.bodies == ["a"]
+    assert rig.worker.drain(began + 200)
+    assert rig.clock.now >= began + 100
+
+
+# -- flush
+
+
+def test_flush_covers_what_was_accepted_before_it_and_nothing_else(rig: Rig) -> None:
+    rig.worker.start()
+    rig.queue.push("a", "b")
+
+    def push_more(request: Request) -> int:
+        rig.answer_once_a_flush_waits(request)
+        rig.queue.push("later")
+        return 200
+
+    rig.transport.script = [push_more]
+    assert rig.worker.flush(soon(rig)) == FlushResult(delivered=2)
+
+
+def test_flush_cuts_our_own_back_off_once_a_second_at_most() -> None:
+    rig = Rig(jitter=0.99, policy=RetryPolicy(base_seconds=50.0))
+    rig.transport.script = [503, 503, 503, 503, 200]
+    moments: list[float] = []
+    rig.transport.default = 200
+    rig.queue.push("a")
+
+    def note(request: Request) -> int:
+        moments.append(rig.clock.now)
+        return 200
+
+    send = rig.transport.send
+    rig.transport.send = lambda request: (note(request), send(request))[1]  # type: ignore[assignment,method-assign]
+    flush = rig.flushing.open()
+    rig.worker.start()
+    until(flush.done.is_set)
+    assert rig.flushing.result(flush) == FlushResult(delivered=1)
+    gaps = [moments[index + 1] - moments[index] for index in range(len(moments) - 1)]
+    assert gaps[0] == 0.0, "the first cut is immediate"
+    assert gaps[1:] == [1.0, 1.0, 1.0]
+    rig.worker.close(rig.clock.now)
+
+
+def test_flush_never_cuts_a_retry_after_short() -> None:
+    rig = Rig(answer(429, retry_after="40"), 200)
+    rig.queue.push("a")
+    began = rig.clock.now
+    flush = rig.flushing.open()
+    rig.worker.start()
+    until(flush.done.is_set)
+    assert rig.clock.now - began >= 40
+    rig.worker.close(rig.clock.now)
+
+
+def test_flush_without_a_worker_and_without_events_starts_no_thread(rig: Rig) -> None:
+    assert rig.worker.flush(soon(rig)) == FlushResult()
+    assert not rig.worker.alive
+
+
+def test_flush_does_not_wait_longer_than_it_was_told() -> None:
+    stuck = threading.Event()
+    rig = Rig()
+    rig.transport.default = answer_when(stuck)
+    rig.queue.push("a", "b")
+    rig.worker.start()
+    until(lambda: len(rig.transport.requests) == 1)
+    rig.queue.push("c")
+    began = time.monotonic()
+    assert rig.worker.flush(rig.clock.now + 0.2) == FlushResult(pending=3)
+    assert 0.15 < time.monotonic() - began < 2
+    stuck.set()
+    assert rig.worker.flush(soon(rig)).ok
+    rig.worker.close(rig.clock.now)
+
+
+def test_many_flushes_at_once_all_return(rig: Rig) -> None:
+    rig.worker.start()
+    results: list[FlushResult] = []
+    for name in "abcdefgh":
+        rig.queue.push(name)
+    threads = [threading.Thread(target=lambda: results.append(rig.worker.flush(soon(rig)))) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_SECONDS)
+    assert len(results) == 16
+    assert all(result.ok for result in results)
+
+
+def test_flush_from_the_workers_own_thread_does_not_wait(rig: Rig) -> None:
+    results: list[FlushResult] = []
+
+    def from_a_log_handler(request: Request) -> int:
+        results.append(rig.worker.flush(rig.clock.now + 60))
+        return 200
+
+    rig.transport.script = [from_a_log_handler]
+    rig.queue.push("a")
+    rig.worker.start()
+    until(lambda: rig.queue.ends == {"a": "delivered"})
+    assert results == [FlushResult(pending=1)]
+
+
+# -- drain, for clients without a thread
+
+
+def test_drain_does_the_work_on_the_calling_thread_and_runs_the_callbacks() -> None:
+    told: list[Any] = []
+    rig = Rig(503, 200, inline=True, on_delivery=lambda report: told.append((report.ids, threading.get_ident())))
+    rig.queue.push("a")
+    assert rig.worker.drain(rig.clock.now + 5)
+    assert told == [(["a"], threading.get_ident())]
+    assert not rig.worker.alive
+    assert not rig.worker.start()
+
+
+def test_drain_gives_up_at_its_deadline_and_goes_on_next_time() -> None:
+    rig = Rig(503, 503, 200, inline=True, policy=RetryPolicy(base_seconds=100.0, cap_seconds=100.0))
+    rig.queue.push("a")
+    assert not rig.worker.drain(rig.clock.now + 5)
+    assert rig.transport.bodies == ["a"]
+    assert rig.queue.ends == {}
+    rig.clock.pass_seconds(50)
+    assert not rig.worker.drain(rig.clock.now + 5)
+    rig.clock.pass_seconds(50)
+    assert rig.worker.drain(rig.clock.now + 5)
+
+
+def test_drain_inside_a_drain_returns_instead_of_waiting_for_itself() -> None:
+    rig = Rig(inline=True)
+    answers: list[bool] = []
+
+    def tracks_and_drains(request: Request) -> int:
+        answers.append(rig.worker.drain(rig.clock.now + 60))
+        return 200
+
+    rig.transport.script = [tracks_and_drains]
+    rig.queue.push("a")
+    assert rig.worker.drain(rig.clock.now + 60)
+    assert answers == [False]
+
+
+def test_flush_drains_where_no_thread_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_room, "start_thread", lambda name, run: False)
+    rig = Rig()
+    rig.queue.push("a")
+    assert not rig.worker.start()
+    assert rig.worker.flush(soon(rig)) == FlushResult(delivered=1)
+    assert rig.worker.close(soon(rig)) == FlushResult()
+
+
+# -- close
+
+
+def test_close_sends_what_is_left_and_ends_the_thread() -> None:
+    rig = Rig()
+    for name in "abc":
+        rig.queue.push(name)
+    closing = threading.Event()
+    rig.transport.script = [answer_when(closing)]
+    rig.worker.start()
+    close = rig.queue.close
+    rig.queue.close = lambda: (close(), closing.set())[0]  # type: ignore[method-assign]
+    assert rig.worker.close(soon(rig)) == FlushResult(delivered=3)
+    until(lambda: not rig.worker.alive)
+    assert rig.queue.attended == [True, False]
+    assert rig.worker.close(soon(rig)) == FlushResult()
+    assert not rig.worker.start()
+
+
+def test_close_of_a_worker_that_never_started_sends_on_the_calling_thread() -> None:
+    rig = Rig()
+    rig.queue.push("a")
+    assert rig.worker.close(soon(rig)) == FlushResult(delivered=1)
+
+
+def test_close_cuts_our_own_back_off_for_a_last_attempt() -> None:
+    rig = Rig(503, 200, policy=RetryPolicy(base_seconds=3_000.0, cap_seconds=3_000.0), inline=True)
+    rig.queue.push("a")
+    rig.worker.drain(rig.clock.now + 1)
+    assert rig.worker.close(rig.clock.now + 1) == FlushResult(delivered=1)
+    assert len(rig.transport.requests) == 2
+
+
+def test_close_leaves_a_retry_after_alone_and_fails_the_rest_at_once() -> None:
+    told: list[DeliveryError] = []
+    rig = Rig(answer(429, retry_after="100"), inline=True, on_error=lambda error, batch: told.append(error))
+    rig.queue.push("a")
+    rig.queue.push("b")
+    rig.worker.drain(rig.clock.now + 1)
+    began = rig.clock.now
+    assert rig.worker.close(rig.clock.now + 50) == FlushResult(failed=2)
+    assert rig.clock.now == began
+    assert rig.transport.bodies == ["a"]
+    assert rig.queue.ends == dict.fromkeys("ab", "failed.shutdown")
+    assert [(error.reason, error.sent) for error in told] == [("shutdown", "no")] * 2
+    assert sorted(rig.queue.released) == ["a", "b"]
+
+
+def test_close_waits_for_a_retry_after_that_passes_in_time() -> None:
+    rig = Rig(answer(429, retry_after="10"), 200, inline=True)
+    rig.queue.push("a")
+    assert rig.worker.close(rig.clock.now + 50) == FlushResult(delivered=1)
+
+
+def test_close_of_an_unreachable_endpoint_ends_in_time_with_nothing_pending() -> None:
+    rig = Rig(inline=True)
+    rig.transport.default = lost()
+    for name in "abc":
+        rig.queue.push(name)
+    began = rig.clock.now
+    assert rig.worker.close(began + 2) == FlushResult(failed=3)
+    assert rig.clock.now <= began + 2
+
+
+def test_close_returns_in_time_although_the_thread_is_stuck_and_what_it_learns_later_changes_nothing() -> None:
+    stuck = threading.Event()
+    told: list[str] = []
+    rig = Rig(
+        on_error=lambda error, batch: told.append(error.sent), on_delivery=lambda report: told.append("delivered")
+    )
+    rig.transport.default = answer_when(stuck)
+    rig.queue.push("a")
+    rig.worker.start()
+    until(lambda: len(rig.transport.requests) == 1)
+    rig.queue.push("b")
+    began = time.monotonic()
+    assert rig.worker.close(rig.clock.now + 0.3) == FlushResult(failed=2)
+    assert time.monotonic() - began < 3
+    stuck.set()
+    until(lambda: not rig.worker.alive)
+    assert rig.queue.ends == dict.fromkeys("ab", "failed.shutdown")
+    assert sorted(rig.queue.released) == ["a", "b"]
+    assert sorted(told) == ["maybe", "no"]
+
+
+# -- nothing kills it
+
+
+class Injected(BaseException):
+    """What PyThreadState_SetAsyncExc raises in the tests."""
+
+
+def inject(rig: Rig) -> None:
+    ident = rig.worker._working_on
+    assert ident is not None
+    assert ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(Injected)) == 1
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, MemoryError, SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_whatever_a_request_raises_the_parcel_is_sent_again(
+    kind: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = Rig()
+
+    def fall(request: Request) -> int:
+        if len(rig.transport.requests) == 1:
+            raise kind("user@example.com")
+        return 200
+
+    rig.transport.default = fall
+    rig.queue.push("a")
+    rig.queue.push("b")
+    rig.worker.start()
+    until(lambda: len(rig.queue.ends) == 2)
+    assert rig.transport.bodies == ["a", "a", "b"]
+    assert rig.queue.ends == dict.fromkeys("ab", "delivered")
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    assert "example.com" not in caplog.text
+    rig.worker.close(rig.clock.now)
+
+
+def test_an_exception_injected_into_the_idle_worker_loses_no_batch(rig: Rig) -> None:
+    rig.worker.start()
+    until(lambda: rig.queue.attended == [True])
+    for turn in range(20):
+        time.sleep(0.01)
+        inject(rig)
+        rig.queue.push(f"a{turn}")
+        until(lambda turn=turn: f"a{turn}" in rig.queue.ends)  # type: ignore[misc]
+    assert set(rig.queue.ends.values()) == {"delivered"}
+    assert rig.worker.alive
+
+
+def test_an_exception_injected_into_a_request_sends_the_parcel_again(rig: Rig) -> None:
+    inside = threading.Event()
+
+    def slow(request: Request) -> int:
+        if len(rig.transport.requests) == 1:
+            inside.set()
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while time.monotonic() < deadline:
+                time.sleep(0.001)
+        return 200
+
+    rig.transport.default = slow
+    rig.queue.push("a")
+    rig.worker.start()
+    assert inside.wait(PATIENCE_SECONDS)
+    inject(rig)
+    until(lambda: rig.queue.ends == {"a": "delivered"})
+
+
+def test_a_judge_that_always_raises_ends_in_exhausted_retries_not_in_a_loop() -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError
+
+    rig = Rig(judged_by=broken)
+    rig.queue.push("a")
+    rig.worker.start()
+    until(lambda: rig.queue.ends == {"a": "failed.retries_exhausted"})
+    assert len(rig.transport.requests) == 11
+    rig.worker.close(rig.clock.now)
+
+
+def test_only_one_of_many_starts_starts_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    real = worker_room.start_thread
+    monkeypatch.setattr(worker_room, "start_thread", lambda name, run: (started.append(name), real(name, run))[1])
+    rig = Rig()
+    threads = [threading.Thread(target=rig.worker.start) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_SECONDS)
+    assert started == ["sluiceway-worker"]
+    rig.worker.close(rig.clock.now)
+
+
+def test_while_the_system_gives_no_thread_it_is_asked_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+    rig = Rig()
+    monkeypatch.setattr(worker_room, "start_thread", lambda name, run: bool(asked.append(rig.clock.now)))
+    for _ in range(100):
+        assert not rig.worker.start()
+        rig.clock.pass_seconds(0.02)
+    assert len(asked) == 2
+
+
+def test_overflowed_events_are_told_by_the_worker() -> None:
+    told: list[str] = []
+    rig = Rig(inline=True)
+    token = rig.delivery.register(lambda error, batch: told.append(error.reason))
+    rig.queue.overflow = [token]
+    rig.worker.drain(rig.clock.now + 1)
+    assert told == ["overflow"]
