@@ -10,6 +10,25 @@ from typing import Any, Final, Literal, final
 
 from typing_extensions import Self
 
+__all__ = [
+    "CLOSED",
+    "EVENT_TOO_LARGE",
+    "HARD",
+    "INTERNAL",
+    "MESSAGE_ID",
+    "QUEUE_FULL",
+    "STALE",
+    "TIMESTAMP",
+    "UNATTENDED",
+    "Batch",
+    "Field",
+    "Inlet",
+    "Queue",
+    "Shape",
+    "__version__",
+    "hot",
+]
+
 __version__: Final[str]
 """The version of the package, from the one place that knows it."""
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from typing import Any, Protocol
 
 from sluiceway import lifecycle
@@ -26,7 +27,7 @@ from sluiceway.options import Options
 from sluiceway.report import BatchReport
 from sluiceway.sender import Sender
 from sluiceway.stats import FlushResult, Stats, from_counters
-from sluiceway.transport import Urllib3Transport
+from sluiceway.transport import Transport, Urllib3Transport
 from sluiceway.vendors.base import Vendor
 from sluiceway.worker import Worker
 
@@ -58,12 +59,14 @@ class Assembly:
         self.queue = queue
         self.exit_timeout = options.exit_timeout
         self._enabled = options.enable
-        self.transport = options.transport or Urllib3Transport(
-            options.endpoint,
-            connect_seconds=options.connect_timeout,
-            gzip=options.gzip,
-            ssl_context=options.ssl_context,
-        )
+        self.transport: Transport = options.transport
+        if options.transport is None:
+            self.transport = Urllib3Transport(
+                options.endpoint,
+                connect_seconds=options.connect_timeout,
+                gzip=options.gzip,
+                ssl_context=options.ssl_context,
+            )
         self.sends_nothing = not options.enable or bool(getattr(self.transport, "inline", False))
         """Whether no network is behind it, so that no call can take long."""
         self.is_inline = options.sync or self.sends_nothing
@@ -113,7 +116,7 @@ class Assembly:
             self._drop_all()
         elif self.is_inline:
             lifecycle.enrol(self)
-            self.worker.drain(CLOCK.monotonic() + self._timeout)
+            self.worker.drain(deadline_in(self._timeout))
         elif lifecycle.exiting():
             # The exit hook has run, and a new thread would be cut off in the middle.
             self.close(deadline_in(self.exit_timeout))
@@ -155,15 +158,23 @@ class Assembly:
         A worker goes on until everything is sent, and the exit of the process waits for it. Where there is none, nobody
         would ever come back for what is left.
         """
-        self.let_go()
-        if self.is_inline and not self.queue.stale:
+        if self.queue.stale:
+            return
+        if self.worker.alive:
+            self.flushing.open(hurries=False, then=self._close_transport)
+            self.let_go()
+        else:
             self.close(CLOCK.monotonic())
 
     def close(self, deadline: float) -> FlushResult:
         """Take no more events, send the rest until the deadline, fail what is left as ``shutdown``."""
         result = self.worker.close(deadline)
-        self.transport.close()
+        self._close_transport()
         return result
+
+    def _close_transport(self) -> None:
+        with suppress(Exception):  # it may be somebody else's
+            self.transport.close()
 
     def _drop_all(self) -> None:
         """What a disabled client accepts ends here, counted and told as if it had been delivered."""

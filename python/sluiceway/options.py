@@ -30,7 +30,8 @@ MAX_QUEUE_EVENTS = 2**24 - 1
 MAX_QUEUE_BYTES = 2**36
 # Offsets inside a batch are 32-bit.
 MAX_BATCH_BYTES = 2**31 - 1
-MAX_SENDERS = 64
+# More than one would give up the order of events; the worker does not do that yet.
+MAX_SENDERS = 1
 A_YEAR_SECONDS = 31_536_000.0
 MAX_FLUSH_INTERVAL_SECONDS = 3_600.0
 EXIT_TIMEOUT_VARIABLE = "SLUICEWAY_EXIT_TIMEOUT"

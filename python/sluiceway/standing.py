@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PROBE_SECONDS = 60.0
 """How often a refused key is tried again, with one batch; others fail unsent meanwhile."""
 
-# After a 413 batches as large are split before they are sent, so that the refusal is not bought again with each one. Not
+# After a 413 batches as large are split before they are sent, so that the refusal is not bought with each one. Not
 # below this, not for long, and not where as much has just been taken: one odd answer must not make every later request
 # small. A refused request in ten seconds costs nothing.
 CEILING_FLOOR_BYTES = 65_536

