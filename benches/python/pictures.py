@@ -105,7 +105,7 @@ def _rows(axes: Axes, names: list[str]) -> None:
     axes.grid(axis="x", color=LINE[0], linewidth=0.8)
     for side in ("top", "right", "bottom", "left"):
         axes.spines[side].set_visible(False)
-    axes.xaxis.label.set_size(9)
+    axes.xaxis.label.set_fontsize(9)
 
 
 def _latency(result: dict[str, Any]) -> Figure:

@@ -97,4 +97,4 @@ class Sink:
         self._control.request(method, f"/_sink/{command}")
         report: dict[str, Any] = json.loads(self._control.getresponse().read())
         last_answer_ns = time.monotonic_ns() - report["since_last_answer_ns"]
-        return Arrived(*(report[name] for name in Arrived._fields[:-1]), last_answer_ns=last_answer_ns)
+        return Arrived(**{name: report[name] for name in Arrived._fields[:-1]}, last_answer_ns=last_answer_ns)

@@ -197,7 +197,9 @@ class Queue:
     def flush_mark(self) -> int:
         """Make everything accepted so far due and return the position behind it; no batch straddles a mark."""
     def count_before(self, mark: int, /) -> int:
-        """Return how many events before `mark` are still in the ring."""
+        """Return how many events before `mark` are still in the ring. Takes as long as there are events."""
+    def has_passed(self, mark: int, /) -> bool:
+        """Return whether every event before `mark` has left the ring. Asked by the thread that takes the batches."""
     def wait_for_space(self, timeout: float | None, /) -> bool:
         """Wait up to `timeout` seconds for budget to be given back; True when some was, or when the queue closed."""
     def attend(self, attended: bool, /) -> None:

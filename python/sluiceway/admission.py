@@ -129,6 +129,11 @@ class Admission:
             error = refusal
         except Exception as broken:
             error = Refusal("internal", call.name, f"met {type(broken).__name__} inside sluiceway")
+        except BaseException:
+            # An interrupt out of the user's own code: it passes, but the call was offered and must be accounted for.
+            with suppress(RuntimeError):
+                self._queue.refuse("interrupted")
+            raise
         self._refuse(error, call, callback)
         return None
 

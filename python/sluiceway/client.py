@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import suppress
 from functools import update_wrapper
 from itertools import takewhile
 from types import FunctionType, TracebackType
@@ -158,9 +157,11 @@ class Client(_native.Inlet):
 
     def __del__(self) -> None:
         """Let the worker send what is left and end. Does not wait; at the exit of the process it is waited for."""
-        # Not only a constructor that raised: the interpreter may be half taken down.
-        with suppress(Exception):
+        # Not only a constructor that raised: the interpreter may be half taken down, and this module's names gone.
+        try:  # noqa: SIM105
             self._assembly.forget()
+        except Exception:
+            pass
 
     # -- what a vendor's methods call when `_push` did not settle it
 

@@ -1,214 +1,60 @@
-"""One connection to the vendor: opened by urllib3, kept alive, one request and one response at a time.
+"""urllib3's pool and connections, with a deadline in place of a timeout for each call. Imported at the first request.
 
-urllib3 opens it (TLS settings, certificates, host name check) and is imported only then; the exchange itself is ours:
-two socket calls a POST where urllib3's and http.client's code makes a dozen, and every deadline is a total one.
+urllib3 and http.client write the request, read the response, verify the certificate and keep the pool; what is added
+here is where the time goes: one look-up, the addresses tried within one deadline, the request in one system call, and
+every send and receive bounded by the deadline of the request that this thread is making.
 """
 
 from __future__ import annotations
 
 import errno
+import http.client
+import queue
 import socket
 import ssl
-from typing import TYPE_CHECKING, Protocol
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any
 
-from sluiceway.deadline import DeadlineSocket
-from sluiceway.http1 import BadResponseError, Reading, ResponseReader
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util.ssl_ import create_urllib3_context
+from urllib3.util.wait import wait_for_read
+
+from sluiceway.deadline import DeadlineSocket, Exchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sluiceway.errors import Sent
+    from sluiceway.endpoint import Endpoint
+
+# Load balancers forget a connection after 60 s of silence or more; half of that is safe.
+MAX_IDLE_SECONDS = 30.0
+# A vendor's addresses change, and a connection that never ends never notices (Segment asks for once in 24 h).
+MAX_AGE_SECONDS = 3_600.0
 
 # Find a peer that vanished without a word after about a minute: the usual silence after which middle boxes forget a
 # connection is a few minutes.
 _KEEP_ALIVE_OPTIONS = (("TCP_KEEPIDLE", 30), ("TCP_KEEPALIVE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 
+# How long reading an answer that is here already may take when the time for the request is over.
+_SALVAGE_SECONDS = 0.05
 
-class Endpoint(Protocol):
-    """Where to connect to."""
-
-    @property
-    def scheme(self) -> str:
-        """Return "https" or "http"."""
-        ...
-
-    @property
-    def host(self) -> str:
-        """Return the name or address, IPv6 without brackets."""
-        ...
-
-    @property
-    def port(self) -> int:
-        """Return the TCP port."""
-        ...
+# Enough for a 100, a few 103 and whatever a proxy adds.
+_MAX_INTERIM_RESPONSES = 16
 
 
 class ExchangeError(Exception):
-    """No response. `kind` is one of the words of `TransportError`; `stale` says that a new connection may do better."""
+    """No response. `kind` is a word of `TransportError`; `detail` quotes nothing that was sent or received."""
 
-    def __init__(self, kind: str, sent: Sent, detail: str, *, stale: bool = False) -> None:
-        super().__init__(kind, sent, detail)
+    def __init__(self, kind: str, detail: str, *, sent: bool = False) -> None:
+        super().__init__(kind, detail)
         self.kind = kind
-        self.sent: Sent = sent
         self.detail = detail
-        self.stale = stale
+        self.sent = sent
 
 
-class Connection:
-    """An open connection. Not for concurrent use, except `abort`."""
-
-    __slots__ = ("_monotonic", "_sock", "idle_since", "opened_at", "requests")
-
-    def __init__(self, sock: socket.socket, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._sock = DeadlineSocket(sock, monotonic)
-        self.opened_at = self.idle_since = monotonic()
-        self.requests = 0
-
-    def exchange(self, head: bytes, body: bytes, deadline: float) -> Reading:
-        """Send a request and read its response before the deadline. Raises ExchangeError.
-
-        A server may answer and close before it has read everything (413, 401): a failed send is only a failure when
-        there is no response to read either.
-        """
-        reused = self.requests > 0
-        self.requests += 1
-        self._sock.sent = False
-        reader = ResponseReader(lambda: self._sock.receive(deadline))
-        failed: OSError | None = None
-        try:
-            self._sock.send(head, body, deadline)
-        except TimeoutError:
-            if self._sock.quiet():
-                raise self._failure("timeout", "the request was not sent in time") from None
-            # The server has answered without reading on. What is here already takes no time to read.
-            deadline = self._monotonic() + 0.05
-        except OSError as error:
-            failed = error
-        try:
-            return reader.read()
-        except TimeoutError:
-            raise self._failure("timeout", "no response in time") from None
-        except BadResponseError as bad:
-            kind, detail = (bad.kind, bad.detail) if failed is None else ("closed", _describe(failed))
-            stale = reused and not reader.started and kind == "closed"
-            raise self._failure(kind, detail, stale=stale) from None
-        except OSError as error:
-            raise self._failure("closed", _describe(failed or error), stale=reused and not reader.started) from None
-        finally:
-            self.idle_since = self._monotonic()
-
-    def quiet(self) -> bool:
-        """Return whether an idle connection still looks open."""
-        return self._sock.quiet()
-
-    def abort(self) -> None:
-        """End the exchange of another thread."""
-        self._sock.abort()
-
-    def close(self) -> None:
-        """Close without a word to the peer."""
-        self._sock.close()
-
-    def _failure(self, kind: str, detail: str, *, stale: bool = False) -> ExchangeError:
-        return ExchangeError(kind, "maybe" if self._sock.sent else "no", detail, stale=stale)
-
-
-class Connector:
-    """Opens connections to one endpoint."""
-
-    __slots__ = ("_connect_seconds", "_context", "_endpoint", "_monotonic")
-
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        monotonic: Callable[[], float],
-        *,
-        connect_seconds: float,
-        ssl_context: ssl.SSLContext | None = None,
-    ) -> None:
-        """Connect within `connect_seconds`, TLS included. `ssl_context` replaces the default one, which verifies."""
-        self._endpoint = endpoint
-        self._monotonic = monotonic
-        self._connect_seconds = connect_seconds
-        self._context = ssl_context
-
-    def open(self, deadline: float) -> tuple[Connection, float]:
-        """Open a connection; returns it with the deadline, moved by as long as the look-up of the name took.
-
-        Name look-up cannot be bounded; everything after it ends by the deadline. Raises ExchangeError.
-        """
-        began = self._monotonic()
-        addresses = self._resolve()
-        deadline += self._monotonic() - began
-        sock = self._connect(addresses, min(deadline, self._monotonic() + self._connect_seconds))
-        return Connection(sock, self._monotonic), deadline
-
-    def _resolve(self) -> list[tuple[int, tuple[object, ...]]]:
-        try:
-            found = socket.getaddrinfo(self._endpoint.host, self._endpoint.port, 0, socket.SOCK_STREAM)
-        except OSError as error:
-            raise ExchangeError("resolve", "no", _describe(error)) from None
-        except UnicodeError:
-            raise ExchangeError("resolve", "no", "the host is not a name") from None
-        return [(family, address) for family, _, _, _, address in found]
-
-    def _connect(self, addresses: list[tuple[int, tuple[object, ...]]], deadline: float) -> socket.socket:
-        """Try the addresses in turn, each with its share of the time that is left: the first may be a black hole."""
-        failure = ExchangeError("resolve", "no", "the host has no address")
-        for index, (family, address) in enumerate(addresses):
-            left = deadline - self._monotonic()
-            if left <= 0:
-                break
-            sock = socket.socket(family, socket.SOCK_STREAM)
-            try:
-                _set_options(sock)
-                sock.settimeout(left / (len(addresses) - index))
-                sock.connect(address)
-            except OSError as error:
-                sock.close()
-                kind = "timeout" if isinstance(error, TimeoutError) else "connect"
-                failure = ExchangeError(kind, "no", _describe(error))
-                continue
-            except BaseException:
-                sock.close()
-                raise
-            return self._secured(sock, deadline)
-        raise failure
-
-    def _secured(self, sock: socket.socket, deadline: float) -> socket.socket:
-        """Do the TLS handshake, where the endpoint is https."""
-        if self._endpoint.scheme != "https":
-            return sock
-        try:
-            from sluiceway import opening  # noqa: PLC0415 (costs tens of milliseconds, and only https needs it)
-
-            if self._context is None:
-                self._context = opening.ssl_context()
-            # One timeout bounds the whole handshake: the loop around OpenSSL in CPython keeps a deadline.
-            sock.settimeout(max(deadline - self._monotonic(), 0.001))
-            return opening.secure(sock, self._endpoint.host, self._endpoint.port, self._context)
-        except TimeoutError:
-            sock.close()
-            raise ExchangeError("timeout", "no", "the TLS handshake took too long") from None
-        except (OSError, ValueError) as error:
-            sock.close()
-            raise ExchangeError("tls", "no", _describe(error)) from None
-        except BaseException:
-            sock.close()
-            raise
-
-
-def _set_options(sock: socket.socket) -> None:
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _KEEP_ALIVE_OPTIONS:
-        option = getattr(socket, name, None)
-        if option is not None:
-            sock.setsockopt(socket.IPPROTO_TCP, option, value)
-
-
-def _describe(error: Exception) -> str:
+def describe(error: object) -> str:
     """Name an error by its kind and number: the text of an exception may quote what it was given."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate refused: {error.verify_message}"
@@ -219,3 +65,240 @@ def _describe(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno is not None:
         return errno.errorcode.get(error.errno, f"error {error.errno}")
     return type(error).__name__
+
+
+class Context(threading.local):
+    """What urllib3 does not hand on to a connection: the exchange that this thread is making."""
+
+    exchange: Exchange
+
+
+def pool(
+    endpoint: Endpoint, context: Context, monotonic: Callable[[], float], *, ssl_context: ssl.SSLContext | None
+) -> HTTPConnectionPool:
+    """Make the pool of connections to one endpoint. Opens nothing. `ssl_context` replaces the default one."""
+    host, port = endpoint.host, endpoint.port
+    if endpoint.scheme != "https":
+        return _Pool(host, port, timeout=None, retries=False, context=context, monotonic=monotonic)
+    secrecy = ssl_context or _verifying_context()
+    return _SecurePool(
+        host, port, timeout=None, retries=False, ssl_context=secrecy, context=context, monotonic=monotonic
+    )
+
+
+def _verifying_context() -> ssl.SSLContext:
+    """Return a context that verifies: TLS 1.2 or newer, the system's certificate authorities, the host's name."""
+    context = create_urllib3_context(ssl_minimum_version=ssl.TLSVersion.TLSv1_2)
+    context.load_default_certs()
+    return context
+
+
+class _Idle(queue.LifoQueue[Any]):
+    """The idle connections, the one used last first: as many as there ever were threads that sent at the same time.
+
+    Without a lock, which a fork while another thread holds it would leave locked in the child for ever.
+    """
+
+    def __init__(self, maxsize: int = 0) -> None:
+        super().__init__(maxsize)
+        self._kept: deque[Any] = deque()
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        # None stands for a connection that was given up.
+        if item is not None:
+            self._kept.append(item)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        try:
+            return self._kept.pop()
+        except IndexError:
+            raise queue.Empty from None
+
+
+class _Answer(http.client.HTTPResponse):
+    """http.client's response, which also passes over 103, sees a head that was cut, and says when to let go."""
+
+    def __init__(self, sock: Any, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        self.exchange: Exchange = sock.exchange
+
+    def begin(self) -> None:
+        for _ in range(_MAX_INTERIM_RESPONSES + 1):
+            super().begin()
+            if self.exchange.ended:
+                # http.client takes the end of the stream for the end of the head.
+                raise http.client.IncompleteRead(b"")
+            if self.status >= 200:
+                break
+            if self.status == 101:
+                raise http.client.HTTPException("the server switched protocols")
+            self.headers = None  # type: ignore[assignment]  # what begin() takes for "read on"
+        else:
+            raise http.client.HTTPException("too many interim responses")
+        if self.headers.defects or self.headers.get_payload():
+            self._leave_out_broken_lines()
+        # Without exactly one kind of framing two readers may disagree where the response ends. A server that answered
+        # before it had read everything may take the rest for a request. And a node that fails is best left: the next
+        # connection may reach a healthy one.
+        two_framings = "transfer-encoding" in self.headers and "content-length" in self.headers
+        if two_framings:
+            del self.headers["content-length"]
+        self.will_close = bool(self.will_close or two_framings or self.status >= 500 or self.exchange.unsent)
+
+    def _leave_out_broken_lines(self) -> None:
+        """Keep the headers up to the first line that is none, and no body. urllib3 would log what the server wrote."""
+        readable = http.client.HTTPMessage()
+        for name, value in self.headers.items():
+            readable[name] = value
+        self.headers = self.msg = readable
+        self.chunked, self.length, self.will_close = False, 0, True
+
+
+class _Deadlined(HTTPConnection):
+    """A connection whose every step ends by the deadline of the request that this thread is making."""
+
+    response_class = _Answer
+    sock: Any
+
+    def __init__(self, *args: Any, context: Context, monotonic: Callable[[], float], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.context = context
+        self.monotonic = monotonic
+        self.holds_back = False
+        self.held_back = b""
+
+    def connect(self) -> None:
+        exchange = self.context.exchange
+        super().connect()
+        self.sock = DeadlineSocket(self.sock, self.monotonic, exchange)
+        self.opened_at = self.used_at = self.monotonic()
+        exchange.kind = "closed"
+        _watch(exchange, self.sock)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the pool may hand it out again: young, not idle for long, not closed by the server, and in step."""
+        if self.sock is None or self.context.exchange.renews or not self.sock.in_step:
+            return False
+        now = self.monotonic()
+        if now - self.used_at > MAX_IDLE_SECONDS or now - self.opened_at > MAX_AGE_SECONDS:
+            return False
+        return super().is_connected
+
+    def request(self, *args: Any, **options: Any) -> None:
+        exchange = self.context.exchange
+        if self.sock is not None and self.sock.exchange is not exchange:
+            exchange.reused = True
+            exchange.kind = "closed"
+            self.sock.exchange = exchange
+            _watch(exchange, self.sock)
+        try:
+            super().request(*args, **options)
+            if self.held_back:
+                self.send(b"")
+        except OSError as error:
+            # A server may answer and close before it has read everything (413, 401): then there is an answer to read.
+            exchange.unsent = error
+            if isinstance(error, TimeoutError):
+                if not exchange.sent or not wait_for_read(self.sock, timeout=0):
+                    raise
+                exchange.deadline = self.monotonic() + _SALVAGE_SECONDS
+
+    def endheaders(self, *args: Any, **options: Any) -> None:
+        # The head is kept until the body comes, so that both leave in one system call.
+        self.holds_back = True
+        super().endheaders(*args, **options)
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        if self.holds_back:
+            self.held_back, self.holds_back = data, False
+            return
+        head, self.held_back = self.held_back, b""
+        self.sock.send(head, data)
+
+    def getresponse(self) -> Any:
+        exchange = self.context.exchange
+        if exchange.unsent is not None and not exchange.sent:
+            # What may have arrived answers something else.
+            raise exchange.unsent
+        response = super().getresponse()
+        self.used_at = self.monotonic()
+        return response
+
+    # The only private name that is overridden, as urllib3's own SOCKS connection does. Every test of tests/faults that
+    # connects to a black hole fails when it is not called any more.
+    def _new_conn(self) -> socket.socket:
+        """Look the name up, however long it takes, then connect within what is left of the deadline."""
+        exchange, monotonic = self.context.exchange, self.monotonic
+        began = monotonic()
+        try:
+            found = socket.getaddrinfo(self.host, self.port, 0, socket.SOCK_STREAM)
+        except OSError as error:
+            raise ExchangeError("resolve", describe(error)) from None
+        except UnicodeError:
+            raise ExchangeError("resolve", "the host is not a name") from None
+        # Name look-up cannot be bounded, so it is not charged; everything after it ends by the deadline.
+        exchange.deadline += monotonic() - began
+        deadline = min(exchange.deadline, monotonic() + exchange.connect_seconds)
+        failure: OSError = TimeoutError()
+        for index, (family, _, _, _, address) in enumerate(found):
+            # Each address has its share of what is left: the first may be a black hole.
+            left = (deadline - monotonic()) / (len(found) - index)
+            if left <= 0:
+                break
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                _watch(exchange, sock)
+                _set_options(sock)
+                sock.settimeout(left)
+                sock.connect(address)
+                # One timeout bounds a whole TLS handshake: the loop around OpenSSL in CPython keeps a deadline.
+                sock.settimeout(max(deadline - monotonic(), 0.001))
+            except OSError as error:
+                sock.close()
+                failure = error
+            except BaseException:
+                sock.close()
+                raise
+            else:
+                exchange.kind = "tls"
+                return sock
+        if isinstance(failure, TimeoutError):
+            raise ExchangeError("timeout", "no connection in time")
+        raise ExchangeError("connect", describe(failure))
+
+
+class _Connection(_Deadlined, HTTPConnection):
+    pass
+
+
+class _SecureConnection(_Deadlined, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+    QueueCls = _Idle
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+    QueueCls = _Idle
+
+
+def _watch(exchange: Exchange, sock: socket.socket | DeadlineSocket) -> None:
+    """Let `close` of the transport end what is done with the socket. Raises ExchangeError when it is closed already."""
+    exchange.sock = sock
+    if exchange.aborted:
+        raise ExchangeError("shut", "the transport was closed")
+
+
+def _set_options(sock: socket.socket) -> None:
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEP_ALIVE_OPTIONS:
+        option = getattr(socket, name, None)
+        if option is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -11,6 +11,8 @@ from sluiceway.errors import DeliveryError, Sent
 from sluiceway.report import BatchReport
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sluiceway.delivery import Delivery
     from sluiceway.engine import Batch, End, Queue
     from sluiceway.flushing import Flushing
@@ -43,10 +45,9 @@ class Endings:
         error = None if reason == "disabled" else DeliveryError(reason, "no")
         return self._end(batch, "dropped", reason, error, BatchReport(batch, status=None, attempts=0))
 
-    def removed(self, tokens: list[int], reason: str) -> None:
+    def removed(self, tokens: Iterable[int], reason: str) -> None:
         """Tell the callbacks of events that were removed from the ring, where they were counted."""
-        if tokens:
-            self._delivery.tell_removed(tokens, DeliveryError(reason, "no"))
+        self._delivery.tell_removed(tokens, DeliveryError(reason, "no"))
 
     def _end(self, batch: Batch, end: End, reason: str, error: DeliveryError | None, report: BatchReport) -> int:
         count = self._queue.settle(batch, end, reason)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 End: TypeAlias = Literal["delivered", "failed", "dropped", "handed_over"]
 """How an accepted event ends."""
@@ -65,7 +65,7 @@ class Batch(Protocol):
         """Return the events before `index` and the rest; both parts are non-empty."""
         ...
 
-    def without(self, indices: Iterable[int], /) -> Batch | None:
+    def without(self, indices: Sequence[int], /) -> Batch | None:
         """Return the batch without some events, or None when none is left."""
         ...
 
@@ -93,6 +93,10 @@ class Queue(Protocol):
         """Return how many events before `mark` are still in the ring."""
         ...
 
+    def has_passed(self, mark: int, /) -> bool:
+        """Return whether every event before `mark` has left the ring; cheap, unlike counting them."""
+        ...
+
     def attend(self, attended: bool, /) -> None:
         """Announce that a worker has come or gone."""
         ...
@@ -101,8 +105,8 @@ class Queue(Protocol):
         """Refuse new events and wake everybody."""
         ...
 
-    def take_overflow(self) -> list[int]:
-        """Return the tokens of events that drop_oldest removed since last asked."""
+    def take_overflow(self) -> list[tuple[int, str]]:
+        """Return token and reason of each event with a callback that left the ring unsent since last asked."""
         ...
 
     def settle(self, batch: Any, end: End, reason: str = "", /) -> int:

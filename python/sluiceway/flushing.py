@@ -90,7 +90,8 @@ class Flushing:
         That thread alone knows that no batch is on its way from the ring to it.
         """
         for flush in tuple(self._flushes):
-            if self._pending(flush.mark) == 0:
+            # The line first: it is short, and while it holds something the ring need not be asked.
+            if self.unsettled(flush.mark) == 0 and self._queue.has_passed(flush.mark):
                 self._finish(flush)
 
     def result(self, flush: Flush) -> FlushResult:

@@ -20,19 +20,10 @@ MAX_BISECT_REQUESTS = 64
 class Bisection:
     """A search for poisoned events, shared by all parts of the batch that was refused."""
 
-    __slots__ = ("nothing_but_refusals", "parts", "requests_left")
+    __slots__ = ("requests_left",)
 
     def __init__(self) -> None:
         self.requests_left = MAX_BISECT_REQUESTS
-        self.parts = 1
-        """How many parts have not ended."""
-        self.nothing_but_refusals = True
-
-    def part_ended(self, *, refused: bool) -> bool:
-        """Note the end of a part; returns True at the last one if the vendor refused every single event."""
-        self.parts -= 1
-        self.nothing_but_refusals = self.nothing_but_refusals and refused
-        return self.parts == 0 and self.nothing_but_refusals
 
 
 class Parcel:

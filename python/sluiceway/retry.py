@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from datetime import timezone
-from email.utils import parsedate_to_datetime
 
 import msgspec
 
@@ -155,6 +154,8 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
     if _SECONDS.fullmatch(value):
         seconds = float(value)
     else:
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415 (ten milliseconds, for a rare form)
+
         try:
             date = parsedate_to_datetime(value)
             # An HTTP-date is UTC; the parser leaves it naive where the text says "-0000" or nothing.

@@ -129,7 +129,7 @@ class Sender:
         return self._fail(parcel, "unauthorized" if isinstance(verdict, Unauthorized) else verdict.reason, attempt)
 
     def _deliver(self, parcel: Parcel, attempt: Attempt) -> Rest:
-        self._end(parcel, refused=False)
+        parcel.ended = True
         self._endings.delivered(parcel.batch, status=attempt.status, attempts=parcel.attempts)
         return Rest()
 
@@ -165,15 +165,16 @@ class Sender:
         return self._halves(parcel, parcel.bisection)
 
     def _bisect(self, parcel: Parcel, attempt: Attempt) -> Rest:
-        # A vendor that refused every event of one batch would refuse all of the next one too: until something is
+        # A vendor that refused everything in one batch would refuse all of the next one too: until something is
         # delivered again, a refused batch is not searched.
-        if len(parcel.batch) == 1 or (parcel.bisection is None and self._standing.refuses_all):
+        if parcel.bisection is None and self._standing.refuses_all:
+            return self._fail(parcel, "rejected", attempt)
+        if len(parcel.batch) == 1:
+            self._standing.refuses_all = parcel.bisection is not None
             return self._fail(parcel, "rejected", attempt)
         return self._halves(parcel, parcel.bisection or Bisection())
 
     def _halves(self, parcel: Parcel, bisection: Bisection | None) -> Rest:
-        if bisection is not None:
-            bisection.parts += 1
         halves = parcel.batch.split_at(len(parcel.batch) // 2)
         return Rest([parcel.part(half, bisection=bisection) for half in halves])
 
@@ -190,27 +191,22 @@ class Sender:
         if not fates:
             # It named nobody: search for them.
             return self._bisect(parcel, attempt)
-        others = parcel.batch.without(fates)
+        others = parcel.batch.without(list(fates))
         line = [] if others is None else [parcel.part(others)]
         aside: list[Parcel] = []
-        refused: list[tuple[Parcel, str]] = []
         now = self._clock.monotonic()
         for fate in dict.fromkeys(fates.values()):
             some = parcel.part(_only(parcel.batch, {index for index, own in fates.items() if own == fate}))
             if isinstance(fate, str):
-                refused.append((some, fate))
+                self._fail(some, fate, attempt)
             else:
                 some.due = now + fate
                 some.asked = True
                 aside.append(some)
-        if parcel.bisection is not None:
-            parcel.bisection.parts += len(line) + len(aside) + len(refused) - 1
-        for some, reason in refused:
-            self._fail(some, reason, attempt)
         return Rest(line, aside)
 
     def _fail(self, parcel: Parcel, reason: str, attempt: Attempt) -> Rest:
-        self._end(parcel, refused=reason == "rejected")
+        parcel.ended = True
         count = self._endings.failed(
             parcel.batch,
             reason,
@@ -224,11 +220,6 @@ class Sender:
         else:
             self._lost.give(reason, parcel.sent, attempt.status, events=count)
         return Rest()
-
-    def _end(self, parcel: Parcel, *, refused: bool) -> None:
-        parcel.ended = True
-        if parcel.bisection is not None and parcel.bisection.part_ended(refused=refused):
-            self._standing.refuses_all = True
 
 
 def _only(batch: Batch, indices: set[int]) -> Batch:

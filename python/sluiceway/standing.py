@@ -59,7 +59,7 @@ class Standing:
         self.held_until = 0.0
         """Monotonic: before this the server wants no request at all."""
         self.refuses_all = False
-        """A whole batch was refused event by event, and nothing has been delivered since."""
+        """A search ended at an event that is refused by itself, and nothing has been delivered since."""
         self._probe_at: float | None = None
         self._refused_status: int | None = None
         self._ceiling_bytes: int | None = None
@@ -89,8 +89,6 @@ class Standing:
         if isinstance(verdict, Unauthorized):
             self._probe_at = now + PROBE_SECONDS
             self._refused_status = attempt.status
-        elif not isinstance(verdict, Retry):
-            self._probe_at = None
         if not isinstance(verdict, Retry):
             self.held_until = 0.0
             self.progress.back_off_until = None

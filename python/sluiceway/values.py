@@ -79,8 +79,9 @@ class Plain:
             return value
         if kind in _AS_THEY_ARE:
             self._spend(1)
-            return value
-        if kind is type(EPOCH) and value.tzinfo in (None, timezone.utc):
+            return value if kind is not int or value.bit_length() <= _SURELY_PRINTED_BITS else _printable(value)
+        # By identity, as the native walk: what merely equals UTC is converted below.
+        if kind is type(EPOCH) and (value.tzinfo is None or value.tzinfo is timezone.utc):
             self._spend(_DATETIME_BYTES)
             return value
         if depth > MAX_DEPTH:
@@ -196,6 +197,8 @@ class Plain:
 
 _AS_THEY_ARE = frozenset({int, float, bool, type(None), UUID})
 _DATETIME_BYTES = 26
+# The lowest limit of digits that Python can be set to is 640: below so many bits no integer has more.
+_SURELY_PRINTED_BITS = 2_120
 
 
 def to_utc(value: datetime) -> datetime:
@@ -226,6 +229,15 @@ def _in_order(value: Set[Any]) -> list[Any]:
         return sorted(value)
     except Exception:
         return list(value)
+
+
+def _printable(value: int) -> int | str:
+    """Return a long integer, or what stands for it where the program has forbidden Python to print one so long."""
+    try:
+        int.__repr__(value)
+    except ValueError:
+        return "<int>"
+    return value
 
 
 def _key(key: Any) -> str:

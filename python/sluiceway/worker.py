@@ -204,7 +204,8 @@ class Worker:
             self._abandon()
             return False
         if self._delivery.registered:
-            self._endings.removed(self._queue.take_overflow(), "overflow")
+            for token, reason in self._queue.take_overflow():
+                self._endings.removed((token,), reason)
         self._flushing.check()
         now = self._clock.monotonic()
         parcel, due = line.next(
@@ -279,7 +280,7 @@ class Worker:
     def _exhausted(self) -> bool:
         """Return whether the queue is closed and empty, and nothing is on its way."""
         queue = self._queue
-        return queue.closed and self._line.empty and queue.count_before(queue.flush_mark()) == 0
+        return queue.closed and self._line.empty and queue.has_passed(queue.flush_mark())
 
     def _abandon(self) -> None:
         """Fail whatever has not ended. The thread may be stuck in a request; what it learns later changes nothing."""

@@ -19,14 +19,16 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 class Peer:
     """Listens until closed. `behave(connection)` runs on a thread for each connection, which is closed afterwards."""
 
-    def __init__(self, behave: Callable[[Arrived], None], *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, behave: Callable[[Arrived], None], *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    ) -> None:
         self.behave = behave
         self.tls = tls
         self.arrivals: list[Arrived] = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.port: int = self.listener.getsockname()[1]
         self.scheme = "https" if tls else "http"
-        self.host = "127.0.0.1"
+        self.host = host
         self.closing = threading.Event()
         self.threads = [threading.Thread(target=self._accept, daemon=True)]
         self.threads[0].start()

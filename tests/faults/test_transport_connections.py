@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import logging
 import os
 import socket
 import subprocess
@@ -9,10 +11,9 @@ import sys
 import threading
 import time
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from sluiceway.deadline import DeadlineSocket
 from sluiceway.transport import Request, Response, TransportError, Urllib3Transport
 
 from .peers import OK, Arrived, Peer, answering
@@ -45,9 +46,9 @@ def test_a_connection_is_kept_alive_also_after_chunks_and_empty_answers() -> Non
         b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok and what nobody asked for",
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nTrailer: x\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nNo colon here\r\nContent-Length: 0\r\n\r\n",
     ],
-    ids=["close", "1.0", "5xx", "left over", "two framings", "trailer"],
+    ids=["close", "1.0", "5xx", "left over", "two framings", "broken head"],
 )
 def test_a_connection_that_is_not_clearly_good_is_not_used_again(answer: bytes) -> None:
     with Peer(answering(answer)) as peer:
@@ -55,6 +56,57 @@ def test_a_connection_that_is_not_clearly_good_is_not_used_again(answer: bytes) 
         for _ in range(3):
             transport.send(request())
         assert len(peer.arrivals) == 3
+
+
+SECOND = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecond"
+
+
+@pytest.mark.parametrize("split", [0, 1, 20, len(SECOND)])
+def test_what_follows_an_answer_is_never_taken_for_the_next_one(split: int) -> None:
+    """A part of it has been read with the first answer, the rest waits in the kernel or comes a little later."""
+
+    def behave(arrived: Arrived) -> None:
+        arrived.read()
+        arrived.send(OK + SECOND[:split])
+        time.sleep(0.03)
+        arrived.send(SECOND[split:])
+        came.set()
+        arrived.stall()
+
+    came = threading.Event()
+    with Peer(behave) as peer:
+        transport = Urllib3Transport(peer)
+        assert transport.send(request()).body == b"ok"
+        came.wait(5)
+        time.sleep(0.02)
+        peer.behave = answering(b"HTTP/1.1 202 Accepted\r\nContent-Length: 4\r\n\r\nmine")
+        assert transport.send(request()).body == b"mine"
+        assert [arrived.requests for arrived in peer.arrivals] == [1, 1]
+
+
+def test_trailers_are_read_and_the_connection_is_kept() -> None:
+    with Peer(
+        answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nTrailer: x\r\n\r\n", OK)
+    ) as peer:
+        transport = Urllib3Transport(peer)
+        assert [transport.send(request()).body for _ in range(3)] == [b"x", b"ok", b"ok"]
+        assert len(peer.arrivals) == 1
+
+
+def test_a_request_that_was_answered_before_it_was_sent_leaves_a_connection_that_is_not_used_again() -> None:
+    """The server would take the rest of the body for the next request."""
+
+    def behave(arrived: Arrived) -> None:
+        arrived.read_head_only()
+        arrived.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+        arrived.stall()
+
+    with Peer(behave) as peer:
+        transport = Urllib3Transport(peer)
+        assert transport.send(request(b"x" * 50_000_000, later=-29.7)).status == 413
+        peer.behave = answering(OK)
+        assert transport.send(request()).status == 200
+        assert [arrived.requests for arrived in peer.arrivals] == [0, 1]
 
 
 def close_after_one(arrived: Arrived) -> None:
@@ -135,31 +187,52 @@ def test_an_idle_connection_that_the_server_closed_is_seen_before_anything_is_se
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sends: list[int] = []
-    real = DeadlineSocket.send
-    monkeypatch.setattr(DeadlineSocket, "send", lambda self, *args: (sends.append(1), real(self, *args))[1])
-    moved = 0.0
+    real = socket.socket.sendmsg
+    monkeypatch.setattr(socket.socket, "sendmsg", lambda self, *args: (sends.append(1), real(self, *args))[1])
     with Peer(close_after_one) as peer:
-        transport = Urllib3Transport(peer, monotonic=lambda: time.monotonic() + moved)
+        transport = Urllib3Transport(peer)
         transport.send(request())
-        time.sleep(0.1)
-        moved = 2.0
-        assert transport.send(request(later=2)).status == 200
+        time.sleep(0.05)
+        assert transport.send(request()).status == 200
         assert len(sends) == 2
 
 
+@pytest.mark.parametrize("size", [0, 2, 60_000])
+@pytest.mark.skipif(not hasattr(socket.socket, "sendmsg"), reason="needs sendmsg")
+def test_head_and_body_leave_in_one_call(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    calls: list[str] = []
+    for name in ("send", "sendall", "sendmsg"):
+        real = getattr(socket.socket, name)
+        monkeypatch.setattr(
+            socket.socket, name, lambda self, *args, name=name, real=real: (calls.append(name), real(self, *args))[1]
+        )
+    with Peer(lambda arrived: arrived.read() and None) as peer, pytest.raises(TransportError, match="closed"):
+        Urllib3Transport(peer).send(request(b"x" * size))
+    assert calls == ["sendmsg"]
+    assert peer.arrivals[0].bodies == [b"x" * size]
+
+
 def test_the_request_is_written_as_it_should_be() -> None:
+    headers = {"User-Agent": "sluiceway/1", "Authorization": "Basic x", "X-Retry-Count": "3"}
     with Peer(answering(OK)) as peer:
-        Urllib3Transport(peer).send(request(b'{"a":1}', {"Authorization": "Basic x", "X-Retry-Count": "3"}))
+        Urllib3Transport(peer).send(request(b'{"a":1}', headers))
         (head,) = peer.arrivals[0].heads
-        assert head.split(b"\r\n") == [
-            b"POST /v1/batch HTTP/1.1",
-            b"Host: 127.0.0.1:%d" % peer.port,
+        line, *lines = head.split(b"\r\n")
+        assert line == b"POST /v1/batch HTTP/1.1"
+        assert sorted(lines) == [
             b"Accept-Encoding: identity",
-            b"Content-Length: 7",
             b"Authorization: Basic x",
+            b"Content-Length: 7",
+            b"Host: 127.0.0.1:%d" % peer.port,
+            b"User-Agent: sluiceway/1",
             b"X-Retry-Count: 3",
         ]
         assert peer.arrivals[0].bodies == [b'{"a":1}']
+
+
+def test_repeated_headers_of_a_response_are_joined() -> None:
+    with Peer(answering(b"HTTP/1.1 200 OK\r\nVia: a\r\nContent-Length: 0\r\nVIA: b\r\n\r\n")) as peer:
+        assert Urllib3Transport(peer).send(request()).headers == {"via": "a, b", "content-length": "0"}
 
 
 @pytest.mark.parametrize("size", [0, 1, 16_383, 16_384, 500_000, 5_000_000])
@@ -168,7 +241,6 @@ def test_bodies_of_every_size_arrive_whole(size: int) -> None:
     with Peer(answering(OK)) as peer:
         transport = Urllib3Transport(peer)
         transport.send(request(body))
-        threading.Thread(target=lambda: None).start()
         worker = threading.Thread(target=transport.send, args=(request(body),))
         worker.start()
         worker.join(30)
@@ -182,16 +254,23 @@ def test_bodies_of_every_size_arrive_whole(size: int) -> None:
         ({"A": "b\nC: d"}, "/"),
         ({"A": "b\r"}, "/"),
         ({"A": "b\0"}, "/"),
+        ({"A": "b\r\n c"}, "/"),
+        ({"A": "b\x7f"}, "/"),
+        ({"A": "\u20ac"}, "/"),
         ({"A\r\nB": "c"}, "/"),
+        ({"A B": "c"}, "/"),
+        ({"": "c"}, "/"),
         ({}, "/ HTTP/1.1\r\nX: y\r\n\r\nGET /"),
         ({}, "/a b"),
     ],
 )
 def test_a_header_cannot_end_its_line_early(headers: dict[str, str], path: str) -> None:
     with Peer(answering(OK)) as peer:
-        with pytest.raises(ValueError, match="control character"):
-            Urllib3Transport(peer).send(request(headers=headers, path=path))
+        transport = Urllib3Transport(peer)
+        with pytest.raises(ValueError, match="^a header or the path holds a control character$"):
+            transport.send(request(headers=headers, path=path))
         assert not peer.arrivals
+        assert transport.send(request()).status == 200
 
 
 # -- gzip
@@ -247,7 +326,78 @@ def test_a_forked_child_opens_its_own_connection_and_leaves_the_parents_alone() 
         assert [arrived.bodies for arrived in peer.arrivals] == [[b"{}", b"parent"], [b"child"]]
 
 
-def test_many_threads_share_a_transport() -> None:
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_forked_while_a_thread_sends_closes_its_copy_of_that_connection_and_sends_its_own() -> None:
+    def behave(arrived: Arrived) -> None:
+        if len(peer.arrivals) == 1:
+            arrived.read()
+            gone.append(arrived.sock.recv(1))
+        else:
+            answering(OK)(arrived)
+
+    def send_slowly() -> None:
+        with pytest.raises(TransportError):
+            transport.send(request())
+
+    gone: list[bytes] = []
+    with Peer(behave) as peer:
+        transport = Urllib3Transport(peer)
+        thread = threading.Thread(target=send_slowly)
+        thread.start()
+        while not peer.requests:
+            time.sleep(0.005)
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.write(writer, b"%d" % transport.send(request(b"child")).status)
+                time.sleep(5)
+            finally:
+                os._exit(0)
+        assert os.read(reader, 3) == b"200"
+        assert not gone
+        transport.close()
+        thread.join(5)
+        peer.threads[1].join(5)
+        assert gone == [b""], "the child holds the connection open"
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+        os.close(reader)
+        os.close(writer)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_closed_transport_stays_closed_in_a_child() -> None:
+    with Peer(answering(OK)) as peer:
+        transport = Urllib3Transport(peer)
+        transport.close()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                transport.send(request())
+            except TransportError as error:
+                os._exit(0 if (error.kind, error.sent) == ("shut", "no") else 2)
+            finally:
+                os._exit(1)
+        assert os.waitpid(pid, 0)[1] == 0
+        assert not peer.arrivals
+
+
+def test_the_idle_connections_are_kept_without_a_lock() -> None:
+    """A fork while another thread holds a lock would leave it locked in the child. Fails if urllib3 drops QueueCls."""
+    with Peer(answering(OK)) as peer:
+        transport = Urllib3Transport(peer)
+        transport.send(request())
+        queue: Any = transport._exchanges[os.getpid()]._pool.pool
+        with queue.mutex:
+            assert transport.send(request()).status == 200
+            assert len(peer.arrivals) == 1
+            transport.close()
+
+
+def test_many_threads_share_a_transport(caplog: pytest.LogCaptureFixture) -> None:
     with Peer(answering(OK)) as peer:
         transport = Urllib3Transport(peer)
         outcomes: list[Response] = []
@@ -262,18 +412,84 @@ def test_many_threads_share_a_transport() -> None:
         assert len(outcomes) == peer.requests == 160
         assert len(peer.arrivals) <= 8
         transport.close()
+        assert not caplog.records, "urllib3 warns when a connection finds no room in the pool"
+
+
+def test_an_answer_of_5xx_closes_its_own_connection_only() -> None:
+    """Also when another thread takes the next connection at the very moment at which the answer has been read."""
+    answers = iter([b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", OK] * 200)
+
+    def behave(arrived: Arrived) -> None:
+        while arrived.read():
+            arrived.send(next(answers))
+
+    with Peer(behave) as peer:
+        transport = Urllib3Transport(peer)
+        statuses: list[int] = []
+        threads = [
+            threading.Thread(target=lambda: statuses.extend(transport.send(request()).status for _ in range(50)))
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert sorted(statuses) == [200] * 100 + [503] * 100
+        assert peer.requests == 200
+        transport.close()
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
 def test_ipv6_is_written_in_brackets() -> None:
-    class Six:
-        scheme, host, port = "http", "::1", 8080
+    try:
+        peer = Peer(answering(OK), host="::1")
+    except OSError:
+        pytest.skip("no IPv6 on this machine")
+    with peer:
+        assert Urllib3Transport(peer).send(request()).status == 200
+        assert b"Host: [::1]:%d" % peer.port in peer.arrivals[0].heads[0].split(b"\r\n")
 
-    transport = Urllib3Transport(Six())
-    assert b"Host: [::1]:8080\r\n" in transport._head(request(), 0, "")
+
+# -- what is loaded and what is logged
 
 
-def test_importing_the_transport_imports_neither_urllib3_nor_ssl() -> None:
-    code = "import sys, sluiceway.transport; print([m for m in ('urllib3', 'ssl', 'http.client') if m in sys.modules])"
+@pytest.mark.parametrize("code", ["import sluiceway.transport", "from sluiceway import Segment; Segment('k')"])
+def test_urllib3_is_not_imported_before_the_first_request(code: str) -> None:
+    if "Segment" in code and importlib.util.find_spec("sluiceway._native") is None:
+        pytest.skip("the native engine is not built for this Python")
+    code += "; import sys; print([m for m in ('urllib3', 'ssl', 'http.client') if m in sys.modules])"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert said.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OK,
+        b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 307 Go\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncanary\r\nContent-Length: 6\r\n\r\ncanary",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n6\r\ncanary\r\n0\r\n\r\n",
+        b"HTTP/1.1 canary\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: canary, canary2\r\n\r\n",
+        b"",
+    ],
+    ids=["ok", "5xx", "redirect", "broken head", "two framings", "garbage", "bad length", "closed"],
+)
+def test_no_log_line_and_no_error_quotes_a_key_or_a_body(answer: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    def behave(arrived: Arrived) -> None:
+        while arrived.read():
+            arrived.send(answer)
+            if not answer:
+                return
+
+    with caplog.at_level(logging.DEBUG), Peer(behave) as peer:
+        transport = Urllib3Transport(peer, gzip=True)
+        for _ in range(2):
+            try:
+                transport.send(request(b"canary" * 500, {"Authorization": "Basic canary"}))
+            except TransportError as error:
+                assert "canary" not in repr(error)
+        transport.close()
+    assert "canary" not in caplog.text
+    assert all(record.levelno == logging.DEBUG for record in caplog.records)

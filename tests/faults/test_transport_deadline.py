@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from sluiceway.transport import Request, Response, TransportError, Urllib3Transport
 
-from .peers import OK, Arrived, Peer
+from .peers import OK, Arrived, Peer, answering
 
 DEADLINE_SECONDS = 0.3
 BOUND_SECONDS = 3.0
@@ -121,18 +121,21 @@ def test_an_answer_that_came_without_the_body_being_read_is_still_read(run: Run)
     assert outcome.status == 413
 
 
-def test_a_peer_that_drops_the_first_packet(run: Run) -> None:
+def black_hole() -> tuple[socket.socket, list[socket.socket]]:
     """A listener whose backlog is full ignores SYN, which is what a black hole looks like."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(0)
-    fillers = []
-    for _ in range(4):
-        filler = socket.socket()
+    fillers = [socket.socket() for _ in range(4)]
+    for filler in fillers:
         filler.setblocking(False)
         filler.connect_ex(listener.getsockname())
-        fillers.append(filler)
     time.sleep(0.05)
+    return listener, fillers
+
+
+def test_a_peer_that_drops_the_first_packet(run: Run) -> None:
+    listener, fillers = black_hole()
 
     class Hole:
         scheme, host, port = "http", "127.0.0.1", listener.getsockname()[1]
@@ -163,14 +166,7 @@ def test_looking_a_name_up_is_not_charged_to_the_deadline(run: Run, monkeypatch:
 
 
 def test_the_second_address_gets_its_share_when_the_first_is_a_black_hole(monkeypatch: pytest.MonkeyPatch) -> None:
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(0)
-    fillers = [socket.socket() for _ in range(4)]
-    for filler in fillers:
-        filler.setblocking(False)
-        filler.connect_ex(listener.getsockname())
-    time.sleep(0.05)
+    listener, fillers = black_hole()
     with Peer(lambda arrived: (arrived.read(), arrived.send(OK))[1]) as peer:  # type: ignore[func-returns-value]
         addresses = [listener.getsockname(), ("127.0.0.1", peer.port)]
         monkeypatch.setattr(
@@ -182,25 +178,96 @@ def test_the_second_address_gets_its_share_when_the_first_is_a_black_hole(monkey
         sock.close()
 
 
-def test_closing_the_transport_ends_a_request_of_another_thread() -> None:
-    with Peer(lambda arrived: (arrived.read(), arrived.stall())[1]) as peer:  # type: ignore[func-returns-value]
+def test_a_body_of_which_a_part_came_in_time_keeps_that_part(run: Run) -> None:
+    def behave(arrived: Arrived) -> None:
+        arrived.read()
+        arrived.send(b"HTTP/1.1 400 No\r\nContent-Length: 1000\r\n\r\nwhat was wrong")
+        arrived.stall()
+
+    with Peer(behave) as peer:
+        outcome = ends_in_time(run, Urllib3Transport(peer), request())
+    assert isinstance(outcome, Response)
+    assert (outcome.status, outcome.body, outcome.truncated) == (400, b"what was wrong", True)
+
+
+def test_a_time_that_is_over_before_the_request_leaves_sends_nothing(run: Run) -> None:
+    with Peer(answering(OK)) as peer:
+        transport = Urllib3Transport(peer)
+        for fresh in (True, False):
+            with pytest.raises(TransportError) as caught:
+                run(transport.send, request(seconds=-1))
+            assert (caught.value.kind, caught.value.sent) == ("timeout", "no")
+            assert transport.send(request(seconds=30)).status == 200
+            assert peer.requests == (1 if fresh else 2)
+
+
+HEADS = {
+    "the answer": b"",
+    "the body": b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+    "the body of the last answer": b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
+    "a reused connection": b"",
+}
+
+
+@pytest.mark.parametrize("waits_for", HEADS)
+def test_closing_the_transport_ends_a_request_of_another_thread(waits_for: str) -> None:
+    def behave(arrived: Arrived) -> None:
+        if waits_for == "a reused connection":
+            arrived.read()
+            arrived.send(OK)
+        arrived.read()
+        arrived.send(HEADS[waits_for])
+        arrived.stall()
+
+    with Peer(behave) as peer:
         transport = Urllib3Transport(peer)
         outcomes: list[Any] = []
+        if waits_for == "a reused connection":
+            transport.send(request(seconds=30))
 
         def send() -> None:
             try:
-                outcomes.append(transport.send(request(seconds=30)))
+                outcomes.append(transport.send(request(seconds=30)).status)
             except TransportError as error:
-                outcomes.append(error.kind)
+                outcomes.append((error.kind, error.sent))
 
+        before = peer.requests
         thread = threading.Thread(target=send)
         thread.start()
-        while not peer.requests:
+        while peer.requests == before:
             time.sleep(0.005)
+        time.sleep(0.05)
         began = time.monotonic()
         transport.close()
         thread.join(BOUND_SECONDS)
-        assert outcomes == ["closed"]
+        assert outcomes in ([200], [("closed", "maybe")], [("shut", "maybe")])
+        assert (outcomes == [200]) == bool(HEADS[waits_for])
         assert time.monotonic() - began < BOUND_SECONDS
+        assert peer.requests == before + 1
         with pytest.raises(TransportError, match="shut"):
             transport.send(request())
+
+
+def test_closing_the_transport_ends_connecting() -> None:
+    listener, fillers = black_hole()
+
+    class Hole:
+        scheme, host, port = "http", "127.0.0.1", listener.getsockname()[1]
+
+    transport = Urllib3Transport(Hole(), connect_seconds=30)
+    outcomes: list[Any] = []
+
+    def send() -> None:
+        try:
+            transport.send(request(seconds=30))
+        except TransportError as error:
+            outcomes.append(error.sent)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    time.sleep(0.3)
+    transport.close()
+    thread.join(BOUND_SECONDS)
+    assert outcomes == ["no"]
+    for sock in [*fillers, listener]:
+        sock.close()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trustme
+from sluiceway.connection import _verifying_context
 from sluiceway.transport import Request, TransportError, Urllib3Transport
 
 from .peers import OK, Arrived, Peer, answering
@@ -35,9 +36,8 @@ def server_side(certificate: trustme.LeafCert) -> ssl.SSLContext:
 
 @pytest.fixture
 def trusting(authority: trustme.CA) -> ssl.SSLContext:
-    from sluiceway.opening import ssl_context
-
-    context = ssl_context()
+    """The context of a transport as it is by default, which also trusts the authority of this test."""
+    context = _verifying_context()
     authority.configure_trust(context)
     return context
 
@@ -133,9 +133,46 @@ def test_a_stale_tls_connection_is_replaced(authority: trustme.CA, trusting: ssl
             assert transport.send(request()).status == 200
 
 
-def test_nothing_is_logged_by_what_opens_the_connection(
+def test_a_fresh_tls_connection_that_breaks_is_not_tried_again(trusting: ssl.SSLContext, authority: trustme.CA) -> None:
+    with Peer(lambda arrived: arrived.read() and None, tls=server_side(authority.issue_cert("127.0.0.1"))) as peer:
+        with pytest.raises(TransportError) as caught:
+            Urllib3Transport(peer, ssl_context=trusting).send(request())
+        assert (caught.value.kind, caught.value.sent) == ("closed", "maybe")
+        assert len(peer.arrivals) == 1
+
+
+def test_a_second_answer_in_the_same_record_is_not_taken_for_the_next_one(
+    authority: trustme.CA, trusting: ssl.SSLContext
+) -> None:
+    """It has been read from the kernel already and waits inside OpenSSL, behind more than the reader takes at once."""
+    length = 16_000
+    first = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length + b"x" * length
+
+    with Peer(answering((first + OK * 20)[:16_384]), tls=server_side(authority.issue_cert("127.0.0.1"))) as peer:
+        transport = Urllib3Transport(peer, ssl_context=trusting)
+        for _ in range(3):
+            assert transport.send(request()).body == b"x" * length
+        assert len(peer.arrivals) == 3
+
+
+def test_an_answer_before_the_body_was_read_is_heard_over_tls(authority: trustme.CA, trusting: ssl.SSLContext) -> None:
+    def behave(arrived: Arrived) -> None:
+        arrived.read_head_only()
+        arrived.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+        arrived.stall()
+
+    with Peer(behave, tls=server_side(authority.issue_cert("127.0.0.1"))) as peer:
+        transport = Urllib3Transport(peer, ssl_context=trusting)
+        began = time.monotonic()
+        assert transport.send(request(b"x" * 50_000_000, seconds=1)).status == 413
+        assert time.monotonic() - began < 5
+
+
+def test_nothing_but_debug_lines_is_logged(
     peer: Peer, trusting: ssl.SSLContext, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
-        Urllib3Transport(peer, ssl_context=trusting).send(request())
-    assert caplog.records == []
+        Urllib3Transport(peer, ssl_context=trusting).send(request(b"canary"))
+    assert all(record.levelno == logging.DEBUG for record in caplog.records)
+    assert "Basic" not in caplog.text
+    assert "canary" not in caplog.text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.delivery import Delivery
@@ -76,7 +76,7 @@ class FakeBatch:
     def split_at(self, index: int, /) -> tuple[FakeBatch, FakeBatch]:
         return self.slice(0, index), self.slice(index, len(self))
 
-    def without(self, indices: Iterable[int], /) -> FakeBatch | None:
+    def without(self, indices: Sequence[int], /) -> FakeBatch | None:
         gone = set(indices)
         kept = [index for index in range(len(self)) if index not in gone]
         if not kept:
@@ -94,7 +94,7 @@ class FakeQueue:
         self.position = 0
         self.ends: dict[str, str] = {}
         self.released: list[str] = []
-        self.overflow: list[int] = []
+        self.overflow: list[tuple[int, str]] = []
         self.interrupted = False
         self.closed = False
         self.attended: list[bool] = []
@@ -156,9 +156,9 @@ class FakeQueue:
             self.closed = True
             self.changed.notify_all()
 
-    def take_overflow(self) -> list[int]:
-        tokens, self.overflow = self.overflow, []
-        return tokens
+    def take_overflow(self) -> list[tuple[int, str]]:
+        removed, self.overflow = self.overflow, []
+        return removed
 
     def settle(self, batch: FakeBatch, end: str, reason: str = "", /) -> int:
         fresh = [name for name in batch.names if name not in self.ends]

@@ -98,6 +98,24 @@ def test_retry_after_holds_the_sender_and_spends_no_retry() -> None:
     assert rig.queue.ends == {"a": "delivered"}
 
 
+def test_a_server_that_says_zero_again_and_again_is_asked_more_and_more_rarely() -> None:
+    rig = Rig(*[answer(429, retry_after="0")] * 5, 200, jitter=0.999)
+    assert rig.carry("a") == pytest.approx([0.4995, 0.999, 1.998, 3.996])
+
+
+def test_waits_that_the_server_asked_for_have_a_budget_of_their_own() -> None:
+    rig = Rig(policy=RetryPolicy(max_rate_limited_seconds=10.0), jitter=0.0)
+    rig.transport.default = answer(429, retry_after="4")
+    assert rig.carry("a") == [4.0, 4.0, 4.0]
+    assert rig.queue.ends == {"a": "failed.expired"}
+
+
+def test_waits_that_the_server_asked_for_do_not_use_up_the_time_for_an_outage() -> None:
+    rig = Rig(*[answer(429, retry_after="300")] * 2, 500, 500, 500, 200, policy=RetryPolicy(max_elapsed_seconds=10.0))
+    rig.carry("a")
+    assert rig.queue.ends == {"a": "delivered"}
+
+
 def test_retry_after_sets_a_hold_for_everything() -> None:
     rig = Rig(answer(503, retry_after="60"))
     batch = rig.queue.push("a")
@@ -229,6 +247,13 @@ def test_a_small_batch_refused_event_by_event_stops_the_search_too() -> None:
     assert rig.transport.bodies[5:] == ["d,e"]
 
 
+def test_a_search_goes_on_behind_events_that_are_all_refused() -> None:
+    rig = Rig()
+    rig.transport.default = refusing("e0", "e1", "e2", "e3", "e5")
+    rig.carry(*names(8))
+    assert [name for name, end in sorted(rig.queue.ends.items()) if end == "delivered"] == ["e4", "e6", "e7"]
+
+
 def test_an_outage_inside_a_search_costs_the_search_nothing() -> None:
     rig = Rig(400, *[503] * 200)
     rig.transport.default = refusing("e3")
@@ -274,7 +299,7 @@ def partly(**how: Any) -> Any:
 
 
 def test_named_events_fail_late_ones_wait_and_the_others_go_at_once() -> None:
-    rig = Rig(judged_by=partly(failed={0: "rejected", 9: "rejected", -1: "rejected"}, later={2: 30.0, 3: 30.0}))
+    rig = Rig(judged_by=partly(failed={0: "rejected", 9: "expired", -1: "expired"}, later={2: 30.0, 3: 30.0}))
     waits = rig.carry("a", "b", "c", "d", "e")
     assert rig.transport.bodies == ["a,b,c,d,e", "b,e", "c,d"]
     assert waits == [30.0]

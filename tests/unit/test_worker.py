@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import logging
+import queue
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -12,8 +14,9 @@ import pytest
 from sluiceway import worker as worker_room
 from sluiceway.retry import RetryPolicy
 from sluiceway.stats import FlushResult
+from sluiceway.verdict import Delivered, Partial
 
-from .fakes import Rig, answer, lost
+from .fakes import FakeBatch, Rig, answer, lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,12 +35,12 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
-def answer_when(event: threading.Event) -> Callable[[Request], int]:
+def answer_when(event: threading.Event, status: int = 200) -> Callable[[Request], int]:
     """For scripts: hold the request up."""
 
     def respond(request: Request) -> int:
         assert event.wait(PATIENCE_SECONDS)
-        return 200
+        return status
 
     return respond
 
@@ -87,8 +90,6 @@ def test_while_the_endpoint_fails_later_batches_stay_in_the_queue() -> None:
 
 
 def test_events_that_wait_aside_hold_nobody_up() -> None:
-    from sluiceway.verdict import Delivered, Partial
-
     verdicts = [Partial(later={0: 30.0})]
     rig = Rig(judged_by=lambda *_, **__: verdicts.pop() if verdicts else Delivered())
     rig.queue.push("throttled", "a")
@@ -101,14 +102,26 @@ def test_events_that_wait_aside_hold_nobody_up() -> None:
 
 
 def test_after_a_retry_after_that_ended_a_batch_the_next_one_waits_too() -> None:
-    rig = Rig(answer(429, retry_after="100"), 404, 200, inline=True)
+    rig = Rig(answer(429, retry_after="100"), policy=RetryPolicy(max_rate_limited_seconds=0.0), inline=True)
     rig.queue.push("a")
     rig.queue.push("b")
     began = rig.clock.now
-    assert not rig.worker.drain(began + 50)
+    rig.worker.drain(began + 50)
+    assert rig.queue.ends == {"a": "failed.expired"}
     assert rig.transport.bodies == ["a"]
+    seen: list[int] = []
+    rig.queue.before_wait = lambda: seen.append(len(rig.queue.waiting)) if rig.queue.pauses else None
     assert rig.worker.drain(began + 200)
+    assert seen[0] == 1, "what cannot be sent yet stays where on_full decides about it"
+    assert rig.queue.ends["b"] == "delivered"
     assert rig.clock.now >= began + 100
+
+
+def test_halves_keep_their_order_while_the_first_waits() -> None:
+    rig = Rig(413, 503, 503, 200, inline=True)
+    rig.queue.push("a", "b")
+    assert rig.worker.drain(rig.clock.now + 10)
+    assert rig.transport.bodies == ["a,b", "a", "a", "a", "b"]
 
 
 # -- flush
@@ -158,6 +171,27 @@ def test_flush_never_cuts_a_retry_after_short() -> None:
     rig.worker.start()
     until(flush.done.is_set)
     assert rig.clock.now - began >= 40
+    rig.worker.close(rig.clock.now)
+
+
+def test_flush_of_an_idle_worker_returns_at_once(rig: Rig) -> None:
+    rig.worker.start()
+    until(lambda: rig.queue.attended == [True])
+    time.sleep(0.05)
+    began = time.monotonic()
+    assert rig.worker.flush(soon(rig)) == FlushResult()
+    assert time.monotonic() - began < PATIENCE_SECONDS / 5
+
+
+def test_flush_does_not_hurry_what_the_vendor_wants_later() -> None:
+    verdicts = [Partial(later={0: 30.0})]
+    rig = Rig(judged_by=lambda *_, **__: verdicts.pop() if verdicts else Delivered())
+    rig.queue.push("throttled")
+    began = rig.clock.now
+    flush = rig.flushing.open()
+    rig.worker.start()
+    until(flush.done.is_set)
+    assert rig.clock.now - began >= 30
     rig.worker.close(rig.clock.now)
 
 
@@ -322,13 +356,16 @@ def test_close_of_an_unreachable_endpoint_ends_in_time_with_nothing_pending() ->
     assert rig.clock.now <= began + 2
 
 
-def test_close_returns_in_time_although_the_thread_is_stuck_and_what_it_learns_later_changes_nothing() -> None:
+@pytest.mark.parametrize("late", [200, 404, 503])
+def test_close_returns_in_time_although_the_thread_is_stuck_and_what_it_learns_later_changes_nothing(
+    late: int, caplog: pytest.LogCaptureFixture
+) -> None:
     stuck = threading.Event()
     told: list[str] = []
     rig = Rig(
         on_error=lambda error, batch: told.append(error.sent), on_delivery=lambda report: told.append("delivered")
     )
-    rig.transport.default = answer_when(stuck)
+    rig.transport.default = answer_when(stuck, late)
     rig.queue.push("a")
     rig.worker.start()
     until(lambda: len(rig.transport.requests) == 1)
@@ -341,6 +378,7 @@ def test_close_returns_in_time_although_the_thread_is_stuck_and_what_it_learns_l
     assert rig.queue.ends == dict.fromkeys("ab", "failed.shutdown")
     assert sorted(rig.queue.released) == ["a", "b"]
     assert sorted(told) == ["maybe", "no"]
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
 # -- nothing kills it
@@ -391,6 +429,21 @@ def test_an_exception_injected_into_the_idle_worker_loses_no_batch(rig: Rig) -> 
     assert rig.worker.alive
 
 
+def test_a_batch_is_not_lost_between_the_return_of_the_queue_and_the_worker(rig: Rig) -> None:
+    # Waits in C, as the native queue does: the exception is raised when the call has returned with the batch.
+    batches: queue.SimpleQueue[FakeBatch] = queue.SimpleQueue()
+    in_python, rig.queue.next_batch = rig.queue.next_batch, functools.partial(batches.get, True)  # type: ignore[method-assign,assignment]
+    rig.worker.start()
+    until(lambda: rig.queue.attended == [True])
+    for turn in range(20):
+        time.sleep(0.02)
+        inject(rig)
+        batches.put(FakeBatch([f"a{turn}"], [turn]))
+        until(lambda turn=turn: f"a{turn}" in rig.queue.ends)  # type: ignore[misc]
+    rig.queue.next_batch = in_python  # type: ignore[method-assign]
+    batches.put(FakeBatch(["last"], [20]))
+
+
 def test_an_exception_injected_into_a_request_sends_the_parcel_again(rig: Rig) -> None:
     inside = threading.Event()
 
@@ -436,6 +489,13 @@ def test_only_one_of_many_starts_starts_a_thread(monkeypatch: pytest.MonkeyPatch
     rig.worker.close(rig.clock.now)
 
 
+def test_a_start_inside_a_start_returns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A collected object's `__del__` may call `track` anywhere, also in here."""
+    rig = Rig()
+    monkeypatch.setattr(worker_room, "start_thread", lambda name, run: rig.worker.start())
+    assert rig.worker.start()
+
+
 def test_while_the_system_gives_no_thread_it_is_asked_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float] = []
     rig = Rig()
@@ -450,6 +510,6 @@ def test_overflowed_events_are_told_by_the_worker() -> None:
     told: list[str] = []
     rig = Rig(inline=True)
     token = rig.delivery.register(lambda error, batch: told.append(error.reason))
-    rig.queue.overflow = [token]
+    rig.queue.overflow = [(token, "overflow")]
     rig.worker.drain(rig.clock.now + 1)
     assert told == ["overflow"]

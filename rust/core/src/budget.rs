@@ -52,6 +52,8 @@ impl Held {
 #[derive(Debug)]
 pub struct Budget {
     held: OwnLine<AtomicU64>,
+    /// How many of the events held have left the ring in a batch.
+    sealed: AtomicU64,
     bound: Held,
 }
 
@@ -60,7 +62,7 @@ impl Budget {
     #[must_use]
     pub fn new(max_events: u64, max_bytes: u64) -> Self {
         let bound = Held { events: max_events.min(MAX_EVENTS), bytes: max_bytes.min(MAX_BYTES) };
-        Self { held: OwnLine(AtomicU64::new(0)), bound }
+        Self { held: OwnLine(AtomicU64::new(0)), sealed: AtomicU64::new(0), bound }
     }
 
     /// Reserves one event of `bytes`, or nothing.
@@ -76,8 +78,8 @@ impl Budget {
                 return Reservation::Full;
             }
             let wanted = Held { events: held.events + 1, bytes: held.bytes + bytes }.pack();
-            // Acquire: pairs with the Release in `release`; what the event that made this
-            // room left behind is finished before its successor starts.
+            // Acquire: pairs with the Release in `release` and `seal`: whoever has the room
+            // sees the head that left it, so that its push finds an address.
             match self.held.compare_exchange_weak(word, wanted, Ordering::Acquire, Ordering::Relaxed) {
                 Ok(_) => return Reservation::Granted,
                 Err(now) => word = now,
@@ -87,30 +89,54 @@ impl Budget {
 
     /// Grants nothing any more. Reservations made before stay until they are released.
     pub fn close(&self) {
-        // AcqRel: every reservation is either before this, and seen by `held`, or refused.
-        self.held.fetch_or(CLOSED, Ordering::AcqRel);
+        // Relaxed: every reservation is either before this, and seen by whoever sees this, or
+        // refused. One word needs no help to be in order with itself.
+        self.held.fetch_or(CLOSED, Ordering::Relaxed);
     }
 
     /// Whether [`Budget::close`] was called.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.held.load(Ordering::Acquire) & CLOSED != 0
+        // Relaxed: see `close`.
+        self.held.load(Ordering::Relaxed) & CLOSED != 0
     }
 
-    /// Changes the bytes charged to events already held: at sealing, tape becomes JSON.
+    /// Changes the bytes charged to `events` that have left the ring in a batch: tape has
+    /// become JSON. To be called once the ring's head is published.
     ///
     /// Never refused: an accepted event is not un-accepted because its JSON is longer.
-    pub fn recharge(&self, before: u64, after: u64) {
+    pub fn seal(&self, events: u64, before: u64, after: u64) {
+        // Relaxed: too low for a moment only means "not drained yet".
+        self.sealed.fetch_add(events, Ordering::Relaxed);
         if after >= before {
             self.held.fetch_add(after - before, Ordering::Relaxed);
         } else {
-            self.held.fetch_sub(before - after, Ordering::Relaxed);
+            // Release: as in `release`, for this makes room too.
+            self.held.fetch_sub(before - after, Ordering::Release);
         }
+    }
+
+    /// Gives back `events` of a batch, now holding `bytes`.
+    pub fn release_sealed(&self, events: u64, bytes: u64) {
+        // Before `held`, and Relaxed, since the Release there publishes it: see `is_drained`.
+        self.sealed.fetch_sub(events, Ordering::Relaxed);
+        self.release(events, bytes);
+    }
+
+    /// Whether nothing can come out of the ring any more: the budget is closed, every
+    /// reservation has become a record, and every record has left.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        // Acquire: pairs with the Release in `release`: whoever sees a release here sees its
+        // events gone from `sealed` below. So events are never missed, at worst they are
+        // seen a moment too long.
+        let word = self.held.load(Ordering::Acquire);
+        word & CLOSED != 0 && Held::unpack(word).events <= self.sealed.load(Ordering::Relaxed)
     }
 
     /// Gives back `events` holding `bytes`.
     pub fn release(&self, events: u64, bytes: u64) {
-        // Release: pairs with the Acquire in `reserve`.
+        // Release: pairs with the Acquires in `reserve` and `is_drained`.
         let before = self.held.fetch_sub(Held { events, bytes }.pack(), Ordering::Release);
         debug_assert!(Held::unpack(before).events >= events, "released more events than were held");
         debug_assert!(Held::unpack(before).bytes >= bytes, "released more bytes than were held");
@@ -119,7 +145,8 @@ impl Budget {
     /// What is held now.
     #[must_use]
     pub fn held(&self) -> Held {
-        Held::unpack(self.held.load(Ordering::Acquire))
+        // Relaxed: two numbers of one moment.
+        Held::unpack(self.held.load(Ordering::Relaxed))
     }
 
     /// The bound.
@@ -162,10 +189,10 @@ mod tests {
     fn sealing_may_pass_the_bound_and_then_nothing_more_is_admitted() {
         let budget = Budget::new(10, 100);
         assert_eq!(budget.reserve(90), Granted);
-        budget.recharge(90, 130);
+        budget.seal(1, 90, 130);
         assert_eq!(budget.held().bytes, 130);
         assert_eq!(budget.reserve(0), Full);
-        budget.recharge(130, 20);
+        budget.seal(0, 130, 20);
         assert_eq!(budget.reserve(80), Granted);
     }
 
@@ -178,6 +205,22 @@ mod tests {
         assert_eq!(budget.held(), Held { events: 1, bytes: 90 });
         budget.release(1, 90);
         assert_eq!((budget.held(), budget.is_closed()), (Held::default(), true));
+    }
+
+    #[test]
+    fn drained_is_closed_with_nothing_held_outside_a_batch() {
+        let budget = Budget::new(10, 100);
+        assert_eq!((budget.reserve(10), budget.reserve(10)), (Granted, Granted));
+        budget.seal(1, 10, 30);
+        assert!(!budget.is_drained());
+        budget.close();
+        assert!(!budget.is_drained(), "one is in the ring");
+        budget.release_sealed(1, 30);
+        assert!(!budget.is_drained(), "still is");
+        budget.seal(1, 10, 5);
+        assert!(budget.is_drained());
+        budget.release_sealed(1, 5);
+        assert!(budget.is_drained() && budget.held() == Held::default());
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub struct Counters {
     max_held_bytes: AtomicU64,
 }
 
-// Relaxed throughout: each is a number by itself; what orders an event's life is the ring.
+// Relaxed but for the ends: each is a number by itself; what orders an event's life is the ring.
 impl Counters {
     /// One public call.
     #[inline]
@@ -75,7 +75,9 @@ impl Counters {
             End::Dropped(reason) => &self.dropped[reason as usize],
             End::HandedOver => &self.handed_over,
         };
-        counter.fetch_add(events, Ordering::Relaxed);
+        // Release: pairs with the Acquire in `read`. Whoever sees an end sees the acceptance,
+        // which the ring has passed on to us.
+        counter.fetch_add(events, Ordering::Release);
     }
 
     /// Values that JSON or a strict parser cannot take and that were replaced.

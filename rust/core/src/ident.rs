@@ -9,7 +9,7 @@ use rand_chacha::{
     rand_core::{Rng, SeedableRng},
 };
 
-use crate::{fork, json::escape};
+use crate::fork;
 
 /// Bytes of an id in its hyphenated form.
 pub const TEXT_BYTES: usize = 36;
@@ -63,9 +63,10 @@ const fn hex_table() -> [[u8; 2]; 256] {
     table
 }
 
-/// Appends an id in its hyphenated form.
+/// An id in its hyphenated form.
 #[inline]
-pub fn write_uuid(out: &mut Vec<u8>, id: [u8; 16]) {
+#[must_use]
+pub fn text(id: [u8; 16]) -> [u8; TEXT_BYTES] {
     let mut text = [b'-'; TEXT_BYTES];
     let groups = [(0..4, 0), (4..6, 9), (6..8, 14), (8..10, 19), (10..16, 24)];
     for (bytes, start) in groups {
@@ -73,7 +74,7 @@ pub fn write_uuid(out: &mut Vec<u8>, id: [u8; 16]) {
             *place = HEX[usize::from(*byte)];
         }
     }
-    escape::append(out, &text);
+    text
 }
 
 #[cfg(test)]
@@ -108,8 +109,7 @@ mod tests {
 
     #[test]
     fn the_text_is_hyphenated_lower_case() {
-        let mut out = Vec::new();
-        write_uuid(&mut out, *b"\x01\x23\x45\x67\x89\xab\x7c\xde\x8f\x00\x11\x22\x33\x44\x55\xff");
-        assert_eq!(out, b"01234567-89ab-7cde-8f00-1122334455ff");
+        let id = *b"\x01\x23\x45\x67\x89\xab\x7c\xde\x8f\x00\x11\x22\x33\x44\x55\xff";
+        assert_eq!(&text(id), b"01234567-89ab-7cde-8f00-1122334455ff");
     }
 }

@@ -206,12 +206,9 @@ fn index_of(hash: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::sink::Sink;
 
     fn json(keys: &Keys, number: u16) -> Vec<u8> {
-        let mut out = Vec::new();
-        out.piece(keys.json(number).unwrap());
-        out
+        keys.json(number).unwrap().json().to_vec()
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub mod shape;
 #[cfg(not(loom))]
 mod signal;
 mod sync;
+pub mod taker;
 #[cfg(not(loom))]
 pub mod tape;
 pub mod wake;

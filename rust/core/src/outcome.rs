@@ -26,12 +26,13 @@ pub enum Refused {
     Middleware,
     OptedOut,
     Closed,
+    Interrupted,
     Internal,
 }
 
 impl Refused {
     /// Each reason by its name.
-    pub const NAMES: [(&'static str, Self); 8] = [
+    pub const NAMES: [(&'static str, Self); 9] = [
         ("queue_full", Self::QueueFull),
         ("event_too_large", Self::EventTooLarge),
         ("unserializable", Self::Unserializable),
@@ -39,6 +40,7 @@ impl Refused {
         ("middleware", Self::Middleware),
         ("opted_out", Self::OptedOut),
         ("closed", Self::Closed),
+        ("interrupted", Self::Interrupted),
         ("internal", Self::Internal),
     ];
 }

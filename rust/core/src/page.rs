@@ -41,7 +41,8 @@ impl Spares {
         };
         page.clear(used);
         let page = Box::into_raw(page);
-        // Release: pairs with the Acquire in `take`.
+        // Release: pairs with the Acquire in `take`. Acquire: whoever was faster has written
+        // the zeroes of the page that we would drop.
         let other = place.swap(page, Ordering::AcqRel);
         if !other.is_null() {
             // SAFETY: as in `take`. Another thread gave a page in the meantime; that one
@@ -49,12 +50,18 @@ impl Spares {
             drop(unsafe { Box::from_raw(other) });
         }
     }
+
+    /// How many pages are here.
+    pub(crate) fn count(&self) -> usize {
+        self.0.iter().filter(|place| !place.load(Ordering::Relaxed).is_null()).count()
+    }
 }
 
 impl Drop for Spares {
     fn drop(&mut self) {
         for place in &self.0 {
-            let page = place.load(Ordering::Acquire);
+            // Relaxed: whoever drops us has seen all there was; see `Ring`'s.
+            let page = place.load(Ordering::Relaxed);
             if !page.is_null() {
                 // SAFETY: `&mut self`: nobody else can take it any more.
                 drop(unsafe { Box::from_raw(page) });
@@ -179,6 +186,15 @@ mod memory {
     // SAFETY: as above.
     unsafe impl Sync for Page {}
 
+    impl Drop for Page {
+        /// Giving memory back is one more access to all of it.
+        fn drop(&mut self) {
+            if !std::thread::panicking() {
+                self.clear(PAGE_BYTES);
+            }
+        }
+    }
+
     impl Page {
         pub(crate) fn new() -> Self {
             Self {
@@ -202,6 +218,9 @@ mod memory {
         }
 
         pub(crate) unsafe fn write(&self, offset: usize, body: &[u8]) {
+            if body.is_empty() {
+                return;
+            }
             let mut value = [0; 8];
             value[..body.len()].copy_from_slice(body);
             // SAFETY: promised by the caller, checked by loom.
@@ -209,6 +228,9 @@ mod memory {
         }
 
         pub(crate) unsafe fn read<R>(&self, offset: usize, len: usize, reader: impl FnOnce(&[u8]) -> R) -> R {
+            if len == 0 {
+                return reader(&[]);
+            }
             // SAFETY: promised by the caller, checked by loom.
             let value = self.cells[offset / 8].with(|cell| unsafe { *cell });
             reader(&value.to_ne_bytes()[..len])

@@ -84,6 +84,13 @@ impl<'a> Record<'a> {
         Self { stamps, tape }
     }
 
+    /// The most bytes of a record whose event has `json_bytes` of JSON. What takes more on
+    /// the tape than as JSON is a small float: nine bytes for `0.0,`.
+    #[must_use]
+    pub fn most_bytes(json_bytes: usize) -> usize {
+        TOKEN.end + json_bytes.div_ceil(4).saturating_mul(9)
+    }
+
     /// The token of a record, without reading the rest.
     #[must_use]
     pub fn token(bytes: &[u8]) -> u64 {

@@ -51,6 +51,8 @@ pub struct Ring {
     head: OwnLine<AtomicU64>,
     slots: Box<[AtomicPtr<Page>]>,
     spares: Spares,
+    /// Bytes of the records that lie on the heap.
+    heap_bytes: AtomicU64,
     /// The consumer's own place. Holding it *is* the consumer's role.
     reader: Mutex<u64>,
 }
@@ -69,14 +71,16 @@ impl Ring {
         Self::with_pages(usize::try_from(pages).unwrap_or(usize::MAX))
     }
 
-    /// A ring of so many pages.
+    /// A ring of so many pages, one at least.
     #[must_use]
     pub fn with_pages(pages: usize) -> Self {
+        let pages = pages.max(1);
         Self {
             tail: OwnLine(AtomicU64::new(0)),
             head: OwnLine(AtomicU64::new(0)),
             slots: (0..pages).map(|_| AtomicPtr::new(std::ptr::null_mut())).collect(),
             spares: Spares::new(),
+            heap_bytes: AtomicU64::new(0),
             reader: Mutex::new(0),
         }
     }
@@ -106,7 +110,11 @@ impl Ring {
         // The length leads the allocation, so that the address alone can free it.
         let owned = Box::into_raw(Box::new(Box::<[u8]>::from(body)));
         let address = (owned.expose_provenance() as u64).to_ne_bytes();
+        // Relaxed: a number. Before the commit, so that `advance` never takes off more
+        // than is there.
+        self.heap_bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
         self.commit(HEAP, &address).inspect_err(|_| {
+            self.heap_bytes.fetch_sub(body.len() as u64, Ordering::Relaxed);
             // SAFETY: `owned` came from `Box::into_raw` just now and was not published.
             drop(unsafe { Box::from_raw(owned) });
         })
@@ -126,7 +134,7 @@ impl Ring {
         // the store below; `claim` keeps it within one page.
         unsafe { page.write(offset + WORD_BYTES, body) };
         let word = ((body.len() as u64) << LENGTH_SHIFT) | kind;
-        // Release: publishes the body; pairs with the Acquire load in `Reader::front`.
+        // Release: publishes the body; pairs with the Acquire load in `Reader::committed`.
         page.word(offset).store(word, Ordering::Release);
         Ok(())
     }
@@ -135,8 +143,10 @@ impl Ring {
     /// and where the claim did (earlier, if it had to skip the rest of a page).
     #[inline]
     fn claim(&self, need: u64) -> Result<(u64, u64), Full> {
-        // Acquire: pairs with the Release half of the exchange below, as its success does:
-        // whoever claims after the producer that looked at `head` has seen that look.
+        // Acquire, here and where the exchange fails: pairs with the Release of the exchange
+        // that made the value read. Whoever claims after another producer has seen the head
+        // that this one saw: so its own look at `head` finds the room that the tail proves,
+        // and it cannot see what the slot of a page held a lap ago.
         let mut tail = self.tail.load(Ordering::Acquire);
         loop {
             let rest = PAGE - tail % PAGE;
@@ -144,9 +154,9 @@ impl Ring {
             if start.is_multiple_of(PAGE) {
                 self.check_address(start)?;
             }
-            // AcqRel: passes on the Acquire of `head` in `check_address`, so that no later
-            // claimant of this page can still see what its slot held a lap ago.
-            match self.tail.compare_exchange_weak(tail, start + need, Ordering::AcqRel, Ordering::Acquire) {
+            // Release: passes on what was seen of `head`. No Acquire where it succeeds: the
+            // tail never has a value twice, so this reads the very store that `tail` came from.
+            match self.tail.compare_exchange_weak(tail, start + need, Ordering::Release, Ordering::Acquire) {
                 Ok(claimed) => return Ok((start, claimed)),
                 Err(now) => tail = now,
             }
@@ -190,9 +200,10 @@ impl Ring {
     #[cold]
     fn install(&self, slot: &AtomicPtr<Page>) -> *mut Page {
         let page = Box::into_raw(self.spares.take());
-        // AcqRel: Release publishes the zeroes to the Acquire loads in `page` and
-        // `Reader::front`; Acquire sees the zeroes of whoever was first.
-        match slot.compare_exchange(std::ptr::null_mut(), page, Ordering::AcqRel, Ordering::Acquire) {
+        // Release publishes the zeroes to the Acquire loads in `page` and `Reader::committed`;
+        // Acquire, on failure, sees the zeroes of whoever was first. On success there is
+        // nothing to acquire: that the slot was empty was known from the claim.
+        match slot.compare_exchange(std::ptr::null_mut(), page, Ordering::Release, Ordering::Acquire) {
             Ok(_) => page,
             Err(first) => {
                 // SAFETY: ours from `Box::into_raw` above, never published.
@@ -207,12 +218,22 @@ impl Ring {
         &self.slots[usize::try_from(index).unwrap_or(0)]
     }
 
-    /// Bytes between the reader and the last claim, padding included.
+    /// Bytes between the reader and the last claim, padding included, and the bytes that
+    /// those records have on the heap.
     #[must_use]
     pub fn backlog_bytes(&self) -> u64 {
-        // Acquire on both, head first: a head read second could have passed the tail.
-        let head = self.head.load(Ordering::Acquire);
-        self.tail.load(Ordering::Acquire).saturating_sub(head)
+        // Relaxed: the looks that matter are ordered by the wake word, which each of them
+        // has touched before. Two numbers of different moments, hence `saturating`.
+        let head = self.head.load(Ordering::Relaxed);
+        let in_pages = self.tail.load(Ordering::Relaxed).saturating_sub(head);
+        in_pages + self.heap_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The pages it holds, spares included. For tests and statistics: it looks at each slot.
+    #[must_use]
+    pub fn pages(&self) -> usize {
+        let installed = self.slots.iter().filter(|slot| !slot.load(Ordering::Relaxed).is_null());
+        installed.count() + self.spares.count()
     }
 
     /// The position up to which records were taken, as published last.
@@ -225,7 +246,8 @@ impl Ring {
     /// The position after the last claim.
     #[must_use]
     pub fn tail(&self) -> u64 {
-        self.tail.load(Ordering::Acquire)
+        // Relaxed: a position, not a permission to look at what lies before it.
+        self.tail.load(Ordering::Relaxed)
     }
 
     /// Takes the consumer's role, waiting while somebody else has it.
@@ -248,7 +270,8 @@ impl Drop for Ring {
         }
         drop(reader);
         for slot in &self.slots {
-            let page = slot.load(Ordering::Acquire);
+            // Relaxed: `&mut self` has already seen everything that was done through `&self`.
+            let page = slot.load(Ordering::Relaxed);
             if !page.is_null() {
                 // SAFETY: `&mut self`: no producer, no consumer; slots own their pages.
                 drop(unsafe { Box::from_raw(page) });
@@ -286,7 +309,9 @@ impl Reader<'_> {
         let Some(front) = self.committed() else { return };
         if front.kind == HEAP {
             // SAFETY: as in `front`; `push_heap` made the box, and it is taken once: here.
-            drop(unsafe { Box::from_raw((*front.page).read(front.body, front.len, heap_address)) });
+            let body = unsafe { Box::from_raw((*front.page).read(front.body, front.len, heap_address)) };
+            // Relaxed: see `push_heap`.
+            self.ring.heap_bytes.fetch_sub(body.len() as u64, Ordering::Relaxed);
         }
         *self.head += Ring::footprint(front.len);
         if self.head.is_multiple_of(PAGE) {
@@ -300,18 +325,22 @@ impl Reader<'_> {
         *self.head
     }
 
-    /// Counts the committed records in front of `mark`.
+    /// Counts the committed records in front of `mark`, up to the first that is not: how
+    /// long that one will be, and thus what lies behind it, is not known yet.
+    ///
+    /// It starts at the reader's own place, so it does not matter how much was published.
     #[must_use]
     pub fn count_before(&self, mark: u64) -> u64 {
         let (mut position, mut count) = (*self.head, 0);
         while position < mark {
-            // Acquire on both: as in `word`.
+            // Acquire: pairs with the installing exchange, as in `committed`.
             let page = self.ring.slot(position).load(Ordering::Acquire);
             if page.is_null() {
                 break;
             }
-            // SAFETY: as in `word`: between head and tail pages stay, and only we retire them.
-            let word = unsafe { &*page }.word(offset_of(position)).load(Ordering::Acquire);
+            // Relaxed: the length is in the word itself; no body is looked at.
+            // SAFETY: between head and tail pages stay, and only we retire them.
+            let word = unsafe { &*page }.word(offset_of(position)).load(Ordering::Relaxed);
             match word & KIND_MASK {
                 0 => break,
                 PADDING => position += PAGE - position % PAGE,
@@ -334,7 +363,7 @@ impl Reader<'_> {
             }
             let offset = offset_of(*self.head);
             // Acquire: pairs with the Release stores in `commit` and `pad`.
-            // SAFETY: as in `front`.
+            // SAFETY: pages in slots come from boxes, and we retire them.
             let word = unsafe { &*page }.word(offset).load(Ordering::Acquire);
             match word & KIND_MASK {
                 0 => return None,
@@ -362,7 +391,7 @@ impl Reader<'_> {
 
     /// Publishes the head. Called when a page is left, and by whoever ends a run of reads.
     pub fn release(&self) {
-        // Release: pairs with the Acquire in `check_address`.
+        // Release: pairs with the Acquires in `check_address` and `head_position`.
         self.ring.head.store(*self.head, Ordering::Release);
     }
 }

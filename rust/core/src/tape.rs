@@ -57,6 +57,7 @@ pub mod tag {
 pub struct Tape {
     bytes: Vec<u8>,
     least_json: usize,
+    numbers_spread: usize,
 }
 
 impl Tape {
@@ -68,6 +69,7 @@ impl Tape {
             self.bytes.shrink_to(KEPT_BYTES);
         }
         self.least_json = 0;
+        self.numbers_spread = 0;
     }
 
     /// What was written.
@@ -80,6 +82,12 @@ impl Tape {
     #[must_use]
     pub fn least_json(&self) -> usize {
         self.least_json
+    }
+
+    /// What its JSON takes at most, but for escapes: the same with each number at its longest.
+    #[must_use]
+    pub fn most_json_unescaped(&self) -> usize {
+        self.least_json + self.numbers_spread
     }
 
     /// How much is written: a place to come back to with [`Tape::retag`].
@@ -157,20 +165,26 @@ impl Tape {
     /// An integer.
     #[inline]
     pub fn int(&mut self, value: i64) {
-        self.least_json += 2;
         if let Ok(value) = i8::try_from(value) {
-            self.tagged(tag::I8, value.to_ne_bytes());
+            self.number(tag::I8, value.to_ne_bytes(), 2, 5);
         } else if let Ok(value) = i32::try_from(value) {
-            self.tagged(tag::I32, value.to_ne_bytes());
+            self.number(tag::I32, value.to_ne_bytes(), 4, 12);
         } else {
-            self.tagged(tag::I64, value.to_ne_bytes());
+            self.number(tag::I64, value.to_ne_bytes(), 11, 21);
         }
     }
 
     /// An integer above `i64::MAX`.
     pub fn uint(&mut self, value: u64) {
-        self.least_json += 2;
-        self.tagged(tag::U64, value.to_ne_bytes());
+        self.number(tag::U64, value.to_ne_bytes(), 20, 21);
+    }
+
+    /// A number whose JSON, a comma included, takes from `least` to `most` bytes.
+    #[inline]
+    fn number<const N: usize>(&mut self, tag: u8, bytes: [u8; N], least: usize, most: usize) {
+        self.least_json += least;
+        self.numbers_spread += most - least;
+        self.tagged(tag, bytes);
     }
 
     /// An integer beyond 64 bits, as its decimal digits.
@@ -184,8 +198,7 @@ impl Tape {
     /// A double; what JSON cannot say becomes `null` when written.
     #[inline]
     pub fn float(&mut self, value: f64) {
-        self.least_json += 4;
-        self.tagged(tag::F64, value.to_ne_bytes());
+        self.number(tag::F64, value.to_ne_bytes(), 4, 25);
     }
 
     /// A UUID, printed in its hyphenated form.
@@ -196,8 +209,7 @@ impl Tape {
 
     /// A moment, in microseconds since 1970, UTC.
     pub fn datetime(&mut self, unix_microseconds: i64) {
-        self.least_json += 27;
-        self.tagged(tag::DATETIME, unix_microseconds.to_ne_bytes());
+        self.number(tag::DATETIME, unix_microseconds.to_ne_bytes(), 27, 30);
     }
 
     /// A tag and its fixed bytes.

@@ -2,10 +2,10 @@
 //!
 //! One word carries the number of committed records that nobody has taken yet (low half)
 //! and the number at which the sleeper wants to be woken (high half, zero while it is
-//! awake). Producer and consumer each do an acquire-release read-modify-write on that one
-//! word: the producer *after* its commit, the consumer *before* its last look. Whichever
-//! comes second sees the other, so no wake-up is lost, and a push makes no system call
-//! unless it is the one that reaches the threshold.
+//! awake). Producer and consumer each do a read-modify-write on that one word: the producer
+//! *after* its commit (releasing it), the consumer *before* its last look (acquiring it).
+//! Whichever comes second sees the other, so no wake-up is lost, and a push makes no system
+//! call unless it is the one that reaches the threshold.
 
 use std::time::Instant;
 
@@ -13,6 +13,9 @@ use crate::sync::{AtomicPtr, AtomicU64, Mutex, Ordering, OwnLine, lock, thread};
 
 const COUNT_MASK: u64 = u32::MAX as u64;
 const THRESHOLD_SHIFT: u32 = 32;
+
+/// The threshold of a sleeper that no commit is to wake: only time, or [`Wake::rouse`].
+pub const NEVER: u32 = u32::MAX;
 
 /// The wake word, and whom to wake.
 #[derive(Debug)]
@@ -41,35 +44,45 @@ impl Wake {
     /// `due` is asked only while somebody sleeps: another reason to wake it now.
     #[inline]
     pub fn committed(&self, due: impl FnOnce() -> bool) {
-        // AcqRel: the Release half publishes our commit to the sleeper's announcement in
-        // `sleep` if that comes later; the Acquire half sees `sleeper` if it came earlier.
-        let before = self.word.fetch_add(1, Ordering::AcqRel);
+        // Release: publishes our commit to the sleeper's announcement in `sleep`, if that
+        // comes later, and to `count`. If it came earlier, we see its threshold, and
+        // `rouse` acquires the rest.
+        let before = self.word.fetch_add(1, Ordering::Release);
         let threshold = before >> THRESHOLD_SHIFT;
-        if threshold != 0 && ((before & COUNT_MASK) + 1 >= threshold || due()) {
+        if threshold != 0 && ((before & COUNT_MASK) + 1 >= threshold || threshold != u64::from(NEVER) && due()) {
             self.rouse();
         }
     }
 
-    /// Takes `count` records off the word.
+    /// Takes `count` records off the word, which must hold so many: a count below zero
+    /// would borrow from the threshold. [`Taker`](crate::taker::Taker) sees to that.
     pub fn taken(&self, count: u64) {
-        // Relaxed: a number, read by this same consumer and by statistics. As a
+        // Relaxed: a number; the reader's lock passes it on to the next who takes. As a
         // read-modify-write it leaves the producers' release sequence intact.
-        self.word.fetch_sub(count, Ordering::Relaxed);
+        let before = self.word.fetch_sub(count, Ordering::Relaxed);
+        debug_assert!(before & COUNT_MASK >= count, "took more records than were counted");
     }
 
     /// Committed records that nobody has taken.
     #[must_use]
     pub fn count(&self) -> u64 {
+        // Acquire: pairs with the Release in `committed`: what was counted is there.
         self.word.load(Ordering::Acquire) & COUNT_MASK
     }
 
     /// Wakes the sleeper, if somebody sleeps. Call it after the change it should see.
     #[cold]
     pub fn rouse(&self) {
-        // AcqRel: pairs with the announcement in `sleep`, as in `committed`. Clearing the
-        // threshold makes one of many producers the one that pays for the system call.
+        // AcqRel: pairs with the announcement in `sleep`: Release publishes the caller's
+        // change, Acquire sees `sleeper`. Clearing the threshold makes one of many producers
+        // the one that pays for the system call.
         let before = self.word.fetch_and(COUNT_MASK, Ordering::AcqRel);
         if before >> THRESHOLD_SHIFT != 0 {
+            // If the one that we saw has woken by itself meanwhile, this may be the next one:
+            // it finds its threshold standing and parks again. Likewise a token that is left
+            // to a thread which was awake already only makes its next park look once more.
+            //
+            // Acquire: pairs with the Release in `enter`, for that next one.
             let sleeper = self.sleeper.load(Ordering::Acquire);
             // SAFETY: a threshold is only announced after `sleeper` was set, and the
             // handle it points at lives in `threads` as long as `self`.
@@ -83,14 +96,15 @@ impl Wake {
     /// Sleeps until `threshold` records are committed, somebody calls `rouse`, or `until`.
     ///
     /// `ready` is the last look, taken after the announcement: true means do not sleep.
-    /// One thread at a time. May return early.
+    /// One thread at a time (two would add their thresholds). May return early.
     pub fn sleep(&self, threshold: u32, until: Option<Instant>, ready: impl FnOnce() -> bool) {
         self.enter();
         let announcement = u64::from(threshold.max(1)) << THRESHOLD_SHIFT;
-        // AcqRel: see the top of the file. The Release half also publishes `sleeper`.
+        // AcqRel: see the top of the file for Acquire; Release publishes `sleeper`.
         let before = self.word.fetch_add(announcement, Ordering::AcqRel);
         if before & COUNT_MASK < u64::from(threshold.max(1)) && !ready() {
-            while self.word.load(Ordering::Acquire) >> THRESHOLD_SHIFT != 0 {
+            // Relaxed: the last statement acquires.
+            while self.word.load(Ordering::Relaxed) >> THRESHOLD_SHIFT != 0 {
                 if !park_until(until) {
                     break;
                 }
@@ -109,7 +123,8 @@ impl Wake {
             threads.push(Box::new(current));
             threads.len() - 1
         });
-        let handle = std::ptr::from_mut::<thread::Thread>(threads[index].as_mut());
+        // Shared, not exclusive: a late `rouse` may be reading the handle.
+        let handle = std::ptr::from_ref::<thread::Thread>(&threads[index]).cast_mut();
         // Release: the handle's content before its address.
         self.sleeper.store(handle, Ordering::Release);
     }
@@ -131,10 +146,13 @@ fn park_until(until: Option<Instant>) -> bool {
     true
 }
 
+/// Loom has no clock: a deadline passes at once, which is at any moment of the others.
 #[cfg(loom)]
-fn park_until(_until: Option<Instant>) -> bool {
-    thread::park();
-    true
+fn park_until(until: Option<Instant>) -> bool {
+    if until.is_none() {
+        thread::park();
+    }
+    until.is_none()
 }
 
 #[cfg(all(test, not(loom)))]
@@ -166,6 +184,19 @@ mod tests {
         let start = Instant::now();
         wake.sleep(1, Some(start + Duration::from_millis(30)), || false);
         assert!(start.elapsed() >= Duration::from_millis(30));
+    }
+
+    #[test]
+    fn whom_no_commit_is_to_wake_only_a_rouse_wakes() {
+        let wake = Arc::new(Wake::default());
+        let sleeper = Arc::clone(&wake);
+        let slept = thread::spawn(move || sleeper.sleep(NEVER, None, || false));
+        thread::sleep(Duration::from_millis(20));
+        wake.committed(|| true);
+        thread::sleep(Duration::from_millis(20));
+        assert!(!slept.is_finished());
+        wake.rouse();
+        slept.join().unwrap();
     }
 
     #[test]

@@ -49,6 +49,7 @@ struct Hot {
     vectorcall: Option<ffi::vectorcallfunc>,
     /// For `functools.update_wrapper`: name, docstring, `__wrapped__`.
     dict: *mut PyObject,
+    weak_references: *mut PyObject,
     method: *mut Method,
 }
 
@@ -98,6 +99,7 @@ pub(crate) fn hot(
         }
         (*object).vectorcall = Some(call);
         (*object).dict = ptr::null_mut();
+        (*object).weak_references = ptr::null_mut();
         (*object).method = Box::into_raw(method);
         Ok(Bound::from_owned_ptr(py, object.cast()).unbind())
     }
@@ -110,6 +112,7 @@ fn hot_type(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
         let mut members = [
             member(c"__vectorcalloffset__", offset_of!(Hot, vectorcall)),
             member(c"__dictoffset__", offset_of!(Hot, dict)),
+            member(c"__weaklistoffset__", offset_of!(Hot, weak_references)),
             // SAFETY: all zeroes are what ends the list.
             unsafe { std::mem::zeroed() },
         ];
@@ -130,10 +133,14 @@ fn hot_type(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
             slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
             slot(ffi::Py_tp_members, members.as_mut_ptr().cast()),
             slot(ffi::Py_tp_getset, getters.as_mut_ptr().cast()),
+            slot(ffi::Py_tp_methods, METHODS.0.as_ptr().cast_mut().cast()),
             slot(0, ptr::null_mut()),
         ];
-        let flags: c_ulong =
-            ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_HAVE_VECTORCALL | ffi::Py_TPFLAGS_METHOD_DESCRIPTOR;
+        // Nobody but `hot` makes one: an object without a method would be a trap.
+        let flags: c_ulong = ffi::Py_TPFLAGS_DEFAULT
+            | ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION
+            | ffi::Py_TPFLAGS_HAVE_VECTORCALL
+            | ffi::Py_TPFLAGS_METHOD_DESCRIPTOR;
         let mut spec = ffi::PyType_Spec {
             name: c"sluiceway._native.hot_method".as_ptr(),
             #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "a few words")]
@@ -165,6 +172,29 @@ fn member(name: &'static std::ffi::CStr, offset: usize) -> ffi::PyMemberDef {
         flags: ffi::Py_READONLY,
         doc: ptr::null(),
     }
+}
+
+/// What CPython must know of the type's methods; it takes the list by a mutable pointer for
+/// the sake of old code, and does not write to it.
+struct Methods([ffi::PyMethodDef; 2]);
+
+// SAFETY: nobody writes to it.
+unsafe impl Sync for Methods {}
+
+static METHODS: Methods = Methods([
+    ffi::PyMethodDef {
+        ml_name: c"__reduce__".as_ptr(),
+        ml_meth: ffi::PyMethodDefPointer { PyCFunction: reduce },
+        ml_flags: ffi::METH_NOARGS,
+        ml_doc: ptr::null(),
+    },
+    ffi::PyMethodDef::zeroed(),
+]);
+
+/// Copied and pickled by its name, as a function is.
+unsafe extern "C" fn reduce(object: *mut PyObject, _nothing: *mut PyObject) -> *mut PyObject {
+    // SAFETY: CPython passes an object of our type, attached.
+    unsafe { ffi::PyObject_GetAttrString(object, c"__qualname__".as_ptr()) }
 }
 
 /// `client.track` as a value: a bound method, as of any function.
@@ -203,7 +233,12 @@ unsafe extern "C" fn dealloc(object: *mut PyObject) {
     unsafe {
         let kind = ffi::Py_TYPE(object);
         let hot: *mut Hot = object.cast();
-        drop(Box::from_raw((*hot).method));
+        if !(*hot).weak_references.is_null() {
+            ffi::PyObject_ClearWeakRefs(object);
+        }
+        if !(*hot).method.is_null() {
+            drop(Box::from_raw((*hot).method));
+        }
         ffi::Py_XDECREF((*hot).dict);
         if let Some(free) = (*kind).tp_free {
             free(object.cast());
@@ -248,6 +283,10 @@ unsafe fn short_cut(
     unsafe {
         let positional = ffi::PyVectorcall_NARGS(count).cast_unsigned();
         let keywords = if names.is_null() { 0 } else { ffi::PyTuple_GET_SIZE(names).cast_unsigned() };
+        // A call without arguments may come without an array.
+        if args.is_null() {
+            return None;
+        }
         let (client, args) = std::slice::from_raw_parts(args, positional + keywords).split_first()?;
         let (positional, given) = args.split_at_checked(positional.checked_sub(1)?)?;
         if positional.len() > method.positional || ffi::PyObject_TypeCheck(*client, Inlet::type_object_raw(py)) == 0 {
@@ -272,12 +311,14 @@ unsafe fn short_cut(
             let known = known.filter(|known| *known >= positional.len())?;
             place(&mut values, &mut call, method.parameters.get(known)?.1, *value);
         }
-        match push::take(py, queue, &call, values.get(..method.fields)?) {
-            Some(0) => {}
-            Some(UNATTENDED) => return Some(unattended(Borrowed::from_ptr(py, *client), method.shape)),
-            _ => return None,
+        let code = push::take(py, queue, &call, values.get(..method.fields)?)?;
+        if !matches!(code, 0 | UNATTENDED) {
+            return None;
         }
         queue.core().counters().offered();
+        if code == UNATTENDED {
+            return Some(unattended(Borrowed::from_ptr(py, *client), method.shape));
+        }
         let accepted = ffi::Py_True();
         ffi::Py_INCREF(accepted);
         Some(accepted)

@@ -34,6 +34,7 @@ mod _native {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::process::watch_forks()?;
+        crate::walk::rare::prepare(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         for (name, slot) in crate::hot::SLOTS {
             module.add(name, slot)?;

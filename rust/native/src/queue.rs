@@ -167,6 +167,11 @@ impl Queue {
         Ok(py.detach(|| core.count_before(mark)))
     }
 
+    #[pyo3(signature = (mark, /))]
+    fn has_passed(&self, mark: u64) -> PyResult<bool> {
+        Ok(self.own()?.has_passed(mark))
+    }
+
     #[pyo3(signature = (attended, /))]
     fn attend(&self, attended: bool) -> PyResult<()> {
         self.own()?.attend(attended);

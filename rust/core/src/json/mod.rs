@@ -2,6 +2,7 @@
 
 pub mod escape;
 pub mod number;
+mod pen;
 pub mod sink;
 pub mod time;
 pub mod writer;

@@ -1,9 +1,13 @@
 //! JSON numbers: integers as they are, floats in the shortest form that reads back as the same float.
 
-use super::escape::append;
+#![allow(unsafe_code, reason = "digits are written where they belong, into reserved memory")]
+
+use super::escape::{self, append};
 
 /// What stands for a float JSON has no number for.
-const NON_FINITE: &[u8] = b"null";
+const NON_FINITE: &[u8; 4] = b"null";
+/// What [`put_i64`] and [`put_f64`] may write, whatever they count.
+pub(super) const ROOM_BYTES: usize = size_of::<zmij::Buffer>();
 
 /// Appends `number`, one to twenty bytes.
 #[inline]
@@ -31,6 +35,46 @@ pub fn write_f64(out: &mut Vec<u8>, number: f64) -> bool {
         append(out, NON_FINITE);
     }
     finite
+}
+
+/// Writes `number` at `dst`; returns how many bytes that were, twenty at most.
+///
+/// # Safety
+///
+/// [`ROOM_BYTES`] may be written at `dst`.
+#[inline]
+pub(super) unsafe fn put_i64(number: i64, dst: *mut u8) -> usize {
+    let mut buffer = itoa::Buffer::new();
+    let text = buffer.format(number).as_bytes();
+    // SAFETY: the text has at most twenty bytes.
+    unsafe { escape::copy(text, dst) };
+    text.len()
+}
+
+/// Writes `number` at `dst`, `null` if it is not finite; returns how many bytes that were.
+///
+/// # Safety
+///
+/// [`ROOM_BYTES`] may be written at `dst`.
+#[inline]
+pub(super) unsafe fn put_f64(number: f64, dst: *mut u8) -> usize {
+    if !number.is_finite() {
+        // SAFETY: shorter than ROOM_BYTES.
+        unsafe { dst.cast::<[u8; 4]>().write(*NON_FINITE) };
+        return NON_FINITE.len();
+    }
+    const { assert!(align_of::<zmij::Buffer>() == 1) };
+    // SAFETY: a buffer takes ROOM_BYTES, anywhere; made in its place, its digits need no copy.
+    unsafe {
+        let buffer = dst.cast::<zmij::Buffer>();
+        buffer.write(zmij::Buffer::new());
+        let text = (*buffer).format_finite(number).as_bytes();
+        let (from, len) = (text.as_ptr(), text.len());
+        if from != dst.cast_const() {
+            std::ptr::copy(from, dst, len);
+        }
+        len
+    }
 }
 
 /// How many bytes [`write_i64`] appends.

@@ -2,7 +2,6 @@
 //!
 //! One walk over a tape serves both, so the measured length and the written one cannot
 //! drift apart.
-#![allow(unsafe_code, reason = "a piece is stored whole, padding included, and counted by its length")]
 
 use super::{escape, number, time};
 use crate::ident;
@@ -27,6 +26,32 @@ impl Piece {
         padded.get_mut(..json.len())?.copy_from_slice(json);
         Some(Self { padded, len: u8::try_from(json.len()).ok()? })
     }
+
+    /// The JSON, and whatever pads it.
+    #[inline]
+    #[must_use]
+    pub(super) fn padded(&self) -> &[u8; Self::MAX_BYTES] {
+        &self.padded
+    }
+
+    /// How many bytes it has.
+    #[inline]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len.into()
+    }
+
+    /// Whether it is nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The JSON.
+    #[must_use]
+    pub fn json(&self) -> &[u8] {
+        self.padded.get(..self.len()).unwrap_or_default()
+    }
 }
 
 /// JSON that does not change: a piece if it is short enough.
@@ -49,7 +74,7 @@ impl Constant {
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
-            Self::Piece(piece) => piece.len.into(),
+            Self::Piece(piece) => piece.len(),
             Self::Long(json) => json.len(),
         }
     }
@@ -61,27 +86,23 @@ impl Constant {
     }
 }
 
-/// Bytes of a moment: `2013-01-01T05:00:00.000Z`.
-const MOMENT_BYTES: usize = 24;
+/// The longest text that [`Sink::short_text`] takes.
+pub(super) const SHORT_BYTES: usize = 32;
 
-/// Takes the pieces of a JSON text.
-pub trait Sink {
-    /// Bytes that are JSON already.
-    fn json(&mut self, bytes: &[u8]);
+/// Takes the parts of a JSON text, one after the other.
+pub(super) trait Sink {
     /// One byte of JSON.
     fn byte(&mut self, byte: u8);
     /// A piece of JSON.
     fn piece(&mut self, piece: &Piece);
-    /// JSON that does not change.
-    #[inline]
-    fn constant(&mut self, constant: &Constant) {
-        match constant {
-            Constant::Piece(piece) => self.piece(piece),
-            Constant::Long(json) => self.json(json),
-        }
-    }
-    /// Replaces the byte at `place`, which was written before.
-    fn replace(&mut self, place: usize, byte: u8);
+    /// A piece of JSON whose first byte is replaced.
+    fn piece_after(&mut self, separator: u8, piece: &Piece);
+    /// The first `len` bytes of `padded`, which are JSON.
+    fn word(&mut self, padded: [u8; 8], len: usize);
+    /// Any JSON.
+    fn json(&mut self, json: &[u8]);
+    /// The first `len` bytes of `text`, quoted and escaped.
+    fn short_text(&mut self, text: &[u8; SHORT_BYTES], len: usize);
     /// A string, quoted and escaped.
     fn text(&mut self, utf8: &[u8]);
     /// An integer.
@@ -90,102 +111,53 @@ pub trait Sink {
     fn uint(&mut self, value: u64);
     /// A double, `null` if it is not finite.
     fn float(&mut self, value: f64);
-    /// A UUID, without quotes.
+    /// A UUID, quoted.
     fn uuid(&mut self, id: [u8; 16]);
-    /// The moment of an event, without quotes: 24 bytes.
+    /// The moment of an event, quoted.
     fn moment(&mut self, unix_nanoseconds: i64);
-    /// A datetime value, without quotes.
+    /// A datetime value, quoted.
     fn datetime(&mut self, unix_microseconds: i64);
-    /// How many bytes it has taken.
+    /// How many bytes there are.
     fn written(&self) -> usize;
-}
 
-impl Sink for Vec<u8> {
+    /// JSON that does not change.
     #[inline]
-    fn json(&mut self, bytes: &[u8]) {
-        escape::append(self, bytes);
-    }
-
-    #[inline]
-    fn byte(&mut self, byte: u8) {
-        self.push(byte);
-    }
-
-    #[inline]
-    fn piece(&mut self, piece: &Piece) {
-        self.reserve(Piece::MAX_BYTES);
-        // SAFETY: the whole padded piece fits the reservation, and the part of it that is
-        // counted was written.
-        unsafe {
-            self.as_mut_ptr().add(self.len()).cast::<[u8; Piece::MAX_BYTES]>().write_unaligned(piece.padded);
-            self.set_len(self.len() + usize::from(piece.len));
+    fn constant(&mut self, constant: &Constant) {
+        match constant {
+            Constant::Piece(piece) => self.piece(piece),
+            Constant::Long(json) => self.json(json),
         }
-    }
-
-    #[inline]
-    fn replace(&mut self, place: usize, byte: u8) {
-        if let Some(old) = self.get_mut(place) {
-            *old = byte;
-        }
-    }
-
-    #[inline]
-    fn text(&mut self, utf8: &[u8]) {
-        escape::write_str(self, utf8);
-    }
-
-    #[inline]
-    fn int(&mut self, value: i64) {
-        number::write_i64(self, value);
-    }
-
-    fn uint(&mut self, value: u64) {
-        number::write_u64(self, value);
-    }
-
-    #[inline]
-    fn float(&mut self, value: f64) {
-        // A `null` in place of the value was counted at the push.
-        let _ = number::write_f64(self, value);
-    }
-
-    #[inline]
-    fn uuid(&mut self, id: [u8; 16]) {
-        ident::write_uuid(self, id);
-    }
-
-    #[inline]
-    fn moment(&mut self, unix_nanoseconds: i64) {
-        time::write_rfc3339_millis(self, unix_nanoseconds);
-    }
-
-    fn datetime(&mut self, unix_microseconds: i64) {
-        time::write_rfc3339_micros_from(self, unix_microseconds);
-    }
-
-    fn written(&self) -> usize {
-        self.len()
     }
 }
 
 /// Counts what would be written.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Length(usize);
+pub(super) struct Length(usize);
 
 impl Sink for Length {
-    fn json(&mut self, bytes: &[u8]) {
-        self.0 += bytes.len();
-    }
-
     fn byte(&mut self, _byte: u8) {
         self.0 += 1;
     }
 
     fn piece(&mut self, piece: &Piece) {
-        self.0 += usize::from(piece.len);
+        self.0 += piece.len();
     }
 
-    fn replace(&mut self, _place: usize, _byte: u8) {}
+    fn piece_after(&mut self, _separator: u8, piece: &Piece) {
+        self.0 += piece.len();
+    }
+
+    fn word(&mut self, _padded: [u8; 8], len: usize) {
+        self.0 += len;
+    }
+
+    fn json(&mut self, json: &[u8]) {
+        self.0 += json.len();
+    }
+
+    fn short_text(&mut self, text: &[u8; SHORT_BYTES], len: usize) {
+        self.text(text.get(..len).unwrap_or(text));
+    }
 
     fn text(&mut self, utf8: &[u8]) {
         self.0 += escape::escaped_len(utf8);
@@ -204,15 +176,15 @@ impl Sink for Length {
     }
 
     fn uuid(&mut self, _id: [u8; 16]) {
-        self.0 += ident::TEXT_BYTES;
+        self.0 += 2 + ident::TEXT_BYTES;
     }
 
     fn moment(&mut self, _unix_nanoseconds: i64) {
-        self.0 += MOMENT_BYTES;
+        self.0 += 2 + time::MILLIS_FORM_BYTES;
     }
 
     fn datetime(&mut self, unix_microseconds: i64) {
-        self.0 += time::len_rfc3339_micros_from(unix_microseconds);
+        self.0 += 2 + time::len_rfc3339_micros_from(unix_microseconds);
     }
 
     fn written(&self) -> usize {

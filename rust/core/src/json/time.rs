@@ -17,15 +17,23 @@ const DAYS_PER_400_YEARS: u32 = 146_097;
 const DAYS_MARCH_TO_DECEMBER: u32 = 306;
 
 /// Bytes of a time with milliseconds.
-const MILLIS_FORM_BYTES: usize = 24;
+pub(super) const MILLIS_FORM_BYTES: usize = 24;
 /// Bytes of a time with microseconds.
 const MICROS_FORM_BYTES: usize = 27;
 
 /// Appends the time as exactly 24 bytes, `2013-01-01T05:00:00.000Z`; what is below a millisecond is cut off, downwards.
 pub fn write_rfc3339_millis(out: &mut Vec<u8>, unix_nanoseconds: i64) {
+    for word in rfc3339_millis(unix_nanoseconds) {
+        out.extend_from_slice(&word);
+    }
+}
+
+/// The same 24 bytes.
+#[inline]
+pub(super) fn rfc3339_millis(unix_nanoseconds: i64) -> [[u8; 8]; 3] {
     // Every i64 of nanoseconds lies in the years 1677 to 2262.
     let millis = unix_nanoseconds.div_euclid(1_000_000) + UNIX_EPOCH_MILLIS;
-    write_words(out, millis.cast_unsigned(), b'Z');
+    words(millis.cast_unsigned(), b'Z')
 }
 
 /// Appends the time in 24 bytes when it is a whole number of milliseconds, else in 27, `2013-01-01T05:00:00.000001Z`.
@@ -35,10 +43,10 @@ pub fn write_rfc3339_micros_from(out: &mut Vec<u8>, unix_microseconds: i64) {
     let micros = unix_microseconds.clamp(FIRST_MICROS, LAST_MICROS) + UNIX_EPOCH_MILLIS * 1_000;
     let (millis, rest) = (micros.cast_unsigned() / 1_000, micros.cast_unsigned() % 1_000);
     if rest == 0 {
-        write_words(out, millis, b'Z');
+        out.extend_from_slice(words(millis, b'Z').as_flattened());
     } else {
         let [fourth, fifth, sixth, ..] = three_digits(rest).to_le_bytes();
-        write_words(out, millis, fourth);
+        out.extend_from_slice(words(millis, fourth).as_flattened());
         out.extend_from_slice(&[fifth, sixth, b'Z']);
     }
 }
@@ -55,7 +63,7 @@ pub fn len_rfc3339_micros_from(unix_microseconds: i64) -> usize {
     clippy::cast_possible_truncation,
     reason = "the days until the year 9999, and a day's milliseconds, fit in u32"
 )]
-fn write_words(out: &mut Vec<u8>, millis: u64, end: u8) {
+fn words(millis: u64, end: u8) -> [[u8; 8]; 3] {
     let (year, month, day) = civil((millis / MILLIS_PER_DAY) as u32);
     let millis = (millis % MILLIS_PER_DAY) as u32;
     let (second, millis) = (millis / 1_000, millis % 1_000);
@@ -75,11 +83,7 @@ fn write_words(out: &mut Vec<u8>, millis: u64, end: u8) {
         | u64::from(b'.') << 24
         | three_digits(millis.into()) << 32
         | u64::from(end) << 56;
-    out.reserve(MICROS_FORM_BYTES);
-    // Not as one array: that is built on the stack, and reading it back in larger pieces waits for all its stores.
-    for word in [date, hour, fraction] {
-        out.extend_from_slice(&word.to_le_bytes());
-    }
+    [date, hour, fraction].map(u64::to_le_bytes)
 }
 
 /// Year, month and day of a day counted from 0000-03-01.

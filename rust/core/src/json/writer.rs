@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use super::sink::{Length, Sink};
+use super::{
+    pen::Pen,
+    sink::{Length, SHORT_BYTES, Sink},
+};
 use crate::{
     keys::Keys,
     record::Record,
@@ -10,186 +13,221 @@ use crate::{
     tape::tag,
 };
 
-/// Writes the event of `record` to `sink`. Returns where its id lies: as JSON text, quotes
+/// Appends the event of `record` to `out`. Returns where its id lies: as JSON text, quotes
 /// excluded.
 ///
 /// A record that no push of this queue made gives a text that may not be JSON, or nothing;
-/// it never reads outside the record.
-pub fn write_event<S: Sink>(sink: &mut S, record: &Record<'_>, shapes: &[Shape], keys: &Keys) -> Range<usize> {
+/// nothing is read outside the record.
+#[inline(never)]
+pub fn write_event(out: &mut Vec<u8>, record: &Record<'_>, shapes: &[Shape], keys: &Keys) -> Range<usize> {
     let Some(shape) = shapes.get(usize::from(record.stamps.shape)) else {
         return 0..0;
     };
-    let mut tape = Reader { rest: record.tape };
-    let id = write_stamps(sink, record, shape, &mut tape, keys);
-    for field in &shape.fields {
-        write_field(sink, field, &mut tape, keys);
-    }
-    sink.constant(&shape.tail);
+    let (pen, id) = write(Pen::new(out), record, shape, keys);
+    pen.finish();
     id
 }
 
 /// The exact bytes that [`write_event`] would write.
 #[must_use]
 pub fn event_len(record: &Record<'_>, shapes: &[Shape], keys: &Keys) -> usize {
-    let mut length = Length::default();
-    write_event(&mut length, record, shapes, keys);
-    length.written()
+    let Some(shape) = shapes.get(usize::from(record.stamps.shape)) else {
+        return 0;
+    };
+    write(Length::default(), record, shape, keys).0.written()
 }
 
-fn write_stamps<S: Sink>(
-    sink: &mut S,
-    record: &Record<'_>,
-    shape: &Shape,
-    tape: &mut Reader<'_>,
-    keys: &Keys,
-) -> Range<usize> {
+// The sink goes from hand to hand by value, into functions which are inlined: only so do
+// its ends stay in registers.
+#[allow(clippy::inline_always, reason = "as the sink")]
+#[inline(always)]
+fn write<S: Sink>(mut sink: S, record: &Record<'_>, shape: &Shape, keys: &Keys) -> (S, Range<usize>) {
+    let mut tape = Reader { rest: record.tape };
     sink.constant(&shape.before_id);
     let start = sink.written() + 1;
     if let Some(id) = record.stamps.id {
-        sink.byte(b'"');
         sink.uuid(id);
-        sink.byte(b'"');
     } else {
         // A caller's own id is the first text on the tape.
         let tag = tape.tag();
-        write_value(sink, tag, tape, keys);
+        sink.text(tape.text(tag));
     }
     let id = start..sink.written() - 1;
     sink.constant(&shape.before_time);
     let nanoseconds = record.stamps.unix_nanoseconds;
     match shape.time_format {
-        TimeFormat::Iso => {
-            sink.byte(b'"');
-            sink.moment(nanoseconds);
-            sink.byte(b'"');
-        }
+        TimeFormat::Iso => sink.moment(nanoseconds),
         TimeFormat::EpochMillis => sink.int(nanoseconds.div_euclid(1_000_000)),
     }
-    id
+    for field in &shape.fields {
+        (sink, tape) = write_field(sink, field, tape, keys);
+    }
+    sink.constant(&shape.tail);
+    (sink, id)
 }
 
-fn write_field<S: Sink>(sink: &mut S, field: &Field, tape: &mut Reader<'_>, keys: &Keys) {
+#[allow(clippy::inline_always, reason = "as the sink")]
+#[inline(always)]
+fn write_field<'a, S: Sink>(mut sink: S, field: &Field, mut tape: Reader<'a>, keys: &Keys) -> (S, Reader<'a>) {
     let tag = tape.tag();
     if tag == tag::ABSENT {
         sink.constant(&field.default);
-        return;
+        return (sink, tape);
     }
-    if field.kind == Kind::Spread {
-        write_entries(sink, tape, keys);
-        return;
+    let is_spread = field.kind == Kind::Spread;
+    if !is_spread {
+        sink.constant(&field.json_key);
     }
-    sink.constant(&field.json_key);
-    if tag == tag::MAP && !field.merge_json.is_empty() {
-        sink.byte(b'{');
-        sink.constant(&field.merge_json);
-        write_entries(sink, tape, keys);
-        sink.byte(b'}');
-    } else {
-        write_value(sink, tag, tape, keys);
+    let (is_map, mut separator) = match tag {
+        _ if is_spread => (true, b','),
+        tag::MAP if !field.merge_json.is_empty() => {
+            sink.byte(b'{');
+            sink.constant(&field.merge_json);
+            (true, b',')
+        }
+        tag::MAP | tag::MAP_COMPLETE => (true, b'{'),
+        tag::LIST => (false, b'['),
+        _ => {
+            write_scalar(&mut sink, tag, &mut tape);
+            return (sink, tape);
+        }
+    };
+    (sink, tape, separator) = write_content(sink, tape, keys, is_map, separator);
+    if !is_spread {
+        close(&mut sink, is_map, separator);
+    }
+    (sink, tape)
+}
+
+/// Writes what an open container holds up to its end, itself not closed.
+///
+/// `separator` stands before the next item: the bracket that opens a container before its
+/// first, a comma before all others. Returned is the one that nothing came after.
+#[allow(clippy::inline_always, reason = "as the sink")]
+#[inline(always)]
+fn write_content<'a, S: Sink>(
+    mut sink: S,
+    mut tape: Reader<'a>,
+    keys: &Keys,
+    mut is_map: bool,
+    mut separator: u8,
+) -> (S, Reader<'a>, u8) {
+    // Which of the containers around the innermost are maps: one bit each, the nearest
+    // lowest, above them a bit that ends the row. MAX_DEPTH of them fit; a damaged tape may
+    // lose the upper ones.
+    let mut around: u64 = 1;
+    loop {
+        let tag = if is_map {
+            if let Some([key, low, tag, text @ ..]) = tape.rest.first_chunk::<{ 3 + SHORT_BYTES }>()
+                && *key & !3 == tag::KEY
+            {
+                // The most frequent entry, a numbered key and a short text, with one look at
+                // what is left of the tape.
+                if let Some(piece) = keys.json(u16::from_le_bytes([*low, *key & 3])) {
+                    sink.piece_after(separator, piece);
+                }
+                separator = b',';
+                let len = usize::from(tag.wrapping_sub(tag::SHORT_TEXT));
+                if len <= SHORT_BYTES {
+                    sink.short_text(text, len);
+                    tape.skip(3 + len);
+                    continue;
+                }
+                tape.skip(3);
+                *tag
+            } else {
+                let tag = tape.tag();
+                if tag == tag::END {
+                    tag
+                } else {
+                    if tag & !3 == tag::KEY {
+                        let [low] = tape.array();
+                        if let Some(piece) = keys.json(u16::from_le_bytes([low, tag & 3])) {
+                            sink.piece_after(separator, piece);
+                        }
+                    } else {
+                        sink.byte(separator);
+                        sink.text(tape.text(tag));
+                        sink.byte(b':');
+                    }
+                    separator = b',';
+                    tape.tag()
+                }
+            }
+        } else {
+            let tag = tape.tag();
+            if tag != tag::END {
+                sink.byte(separator);
+                separator = b',';
+            }
+            tag
+        };
+        match tag {
+            tag::MAP | tag::MAP_COMPLETE | tag::LIST => {
+                around = around << 1 | u64::from(is_map);
+                is_map = tag != tag::LIST;
+                separator = if is_map { b'{' } else { b'[' };
+            }
+            tag::END => {
+                if around <= 1 {
+                    return (sink, tape, separator);
+                }
+                close(&mut sink, is_map, separator);
+                is_map = around & 1 == 1;
+                around >>= 1;
+                separator = b',';
+            }
+            _ => write_scalar(&mut sink, tag, &mut tape),
+        }
     }
 }
 
-/// Writes one value whose tag was read. Recursion is bounded: a walk refuses more than
-/// [`MAX_DEPTH`](crate::MAX_DEPTH) levels.
-fn write_value<S: Sink>(sink: &mut S, tag: u8, tape: &mut Reader<'_>, keys: &Keys) {
+/// Closes a container; if nothing came after its bracket, that was not written yet.
+#[inline]
+fn close<S: Sink>(sink: &mut S, is_map: bool, separator: u8) {
+    if separator != b',' {
+        sink.byte(separator);
+    }
+    sink.byte(if is_map { b'}' } else { b']' });
+}
+
+/// Writes one value that holds no others; its tag was read.
+#[allow(clippy::inline_always, reason = "as the sink")]
+#[inline(always)]
+fn write_scalar<S: Sink>(sink: &mut S, tag: u8, tape: &mut Reader<'_>) {
     match tag {
-        tag::SHORT_TEXT.. => sink.text(tape.take(usize::from(tag - tag::SHORT_TEXT))),
+        tag::SHORT_TEXT.. => {
+            let len = usize::from(tag - tag::SHORT_TEXT);
+            if let Some(text) = tape.rest.first_chunk()
+                && len <= SHORT_BYTES
+            {
+                sink.short_text(text, len);
+                tape.skip(len);
+            } else {
+                sink.text(tape.take(len));
+            }
+        }
         tag::I8 => sink.int(i8::from_ne_bytes(tape.array()).into()),
         tag::I32 => sink.int(i32::from_ne_bytes(tape.array()).into()),
         tag::I64 => sink.int(i64::from_ne_bytes(tape.array())),
         tag::U64 => sink.uint(u64::from_ne_bytes(tape.array())),
         tag::F64 => sink.float(f64::from_ne_bytes(tape.array())),
-        tag::FALSE => sink.json(b"false"),
-        tag::TRUE => sink.json(b"true"),
-        tag::TEXT => {
-            let len = u32::from_ne_bytes(tape.array());
-            sink.text(tape.take(len as usize));
-        }
-        tag::MAP | tag::MAP_COMPLETE => {
-            let begin = sink.written();
-            write_entries(sink, tape, keys);
-            open(sink, begin, b'{');
-            sink.byte(b'}');
-        }
-        tag::LIST => {
-            let begin = sink.written();
-            write_items(sink, tape, keys);
-            open(sink, begin, b'[');
-            sink.byte(b']');
-        }
+        tag::FALSE => sink.word(*b"false\0\0\0", 5),
+        tag::TRUE => sink.word(*b"true\0\0\0\0", 4),
+        tag::TEXT => sink.text(tape.text(tag)),
         tag::DIGITS => {
             let len = u16::from_ne_bytes(tape.array());
             sink.json(tape.take(len.into()));
         }
-        tag::UUID => {
-            sink.byte(b'"');
-            sink.uuid(tape.array());
-            sink.byte(b'"');
-        }
-        tag::DATETIME => {
-            sink.byte(b'"');
-            sink.datetime(i64::from_ne_bytes(tape.array()));
-            sink.byte(b'"');
-        }
-        _ => sink.json(b"null"),
-    }
-}
-
-/// Writes the entries of a map up to its end, each with a comma before it.
-fn write_entries<S: Sink>(sink: &mut S, tape: &mut Reader<'_>, keys: &Keys) {
-    loop {
-        // The most frequent entry, a key by its number, with one look at what is left.
-        let tag = if let [key, low, tag, rest @ ..] = tape.rest
-            && *key & !3 == tag::KEY
-        {
-            tape.rest = rest;
-            if let Some(piece) = keys.json(u16::from_le_bytes([*low, *key & 3])) {
-                sink.piece(piece);
-            }
-            *tag
-        } else {
-            let tag = tape.tag();
-            if tag == tag::END {
-                return;
-            }
-            sink.byte(b',');
-            write_value(sink, tag, tape, keys);
-            sink.byte(b':');
-            tape.tag()
-        };
-        if tag >= tag::SHORT_TEXT {
-            sink.text(tape.take(usize::from(tag - tag::SHORT_TEXT)));
-        } else {
-            write_value(sink, tag, tape, keys);
-        }
-    }
-}
-
-/// Writes the items of a list up to its end, each with a comma before it.
-fn write_items<S: Sink>(sink: &mut S, tape: &mut Reader<'_>, keys: &Keys) {
-    loop {
-        let tag = tape.tag();
-        if tag == tag::END {
-            return;
-        }
-        sink.byte(b',');
-        write_value(sink, tag, tape, keys);
-    }
-}
-
-/// Opens a container behind its content: the comma before the first item becomes the
-/// bracket, so that no item needs to know whether it is the first.
-#[inline]
-fn open<S: Sink>(sink: &mut S, begin: usize, bracket: u8) {
-    if sink.written() == begin {
-        sink.byte(bracket);
-    } else {
-        sink.replace(begin, bracket);
+        tag::UUID => sink.uuid(tape.array()),
+        tag::DATETIME => sink.datetime(i64::from_ne_bytes(tape.array())),
+        _ => sink.word(*b"null\0\0\0\0", 4),
     }
 }
 
 /// Reads a tape. Past its end everything is `END`, empty and zero, so that a damaged tape
 /// ends each loop above.
+#[derive(Clone, Copy)]
 struct Reader<'a> {
     rest: &'a [u8],
 }
@@ -210,6 +248,11 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
+    fn skip(&mut self, len: usize) {
+        self.rest = self.rest.get(len..).unwrap_or_default();
+    }
+
+    #[inline]
     fn array<const N: usize>(&mut self) -> [u8; N] {
         let Some((array, rest)) = self.rest.split_first_chunk() else {
             self.rest = &[];
@@ -217,5 +260,16 @@ impl<'a> Reader<'a> {
         };
         self.rest = rest;
         *array
+    }
+
+    /// The text whose tag was read; of anything else, nothing.
+    #[inline]
+    fn text(&mut self, tag: u8) -> &'a [u8] {
+        let len = match tag {
+            tag::SHORT_TEXT.. => usize::from(tag - tag::SHORT_TEXT),
+            tag::TEXT => u32::from_ne_bytes(self.array()) as usize,
+            _ => 0,
+        };
+        self.take(len)
     }
 }

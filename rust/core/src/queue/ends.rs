@@ -1,13 +1,12 @@
 //! How accepted events end: counted once, then their budget given back once.
 
-use std::sync::atomic::Ordering;
-
 use super::Queue;
 use crate::{
     batch::Batch,
     outcome::{Dropped, End},
     record::Record,
     ring::Ring,
+    taker::Taker,
 };
 
 impl Queue {
@@ -24,9 +23,7 @@ impl Queue {
     pub fn release(&self, batch: &Batch) {
         let (events, bytes) = batch.release();
         if events != 0 {
-            // In this order: see `is_drained`.
-            self.outside.fetch_sub(events, Ordering::AcqRel);
-            self.budget.release(events, bytes);
+            self.budget.release_sealed(events, bytes);
             self.room.opened();
         }
     }
@@ -34,26 +31,24 @@ impl Queue {
     /// Drops what waits in the ring; returns the tokens of those who want to know.
     #[must_use = "their callbacks are owed"]
     pub fn purge(&self) -> Vec<u64> {
-        let mut reader = self.ring.reader();
         let mut tokens = Vec::new();
-        let mut waiting = self.wake.count();
-        while waiting != 0 {
-            let Some((token, footprint)) =
-                reader.front(|record| (Record::token(record), Ring::footprint(record.len())))
+        let (mut events, mut bytes) = (0, 0);
+        let mut taker = Taker::new(&self.ring, &self.wake);
+        // So many and no more, or a busy producer could keep us here.
+        for _ in 0..self.wake.count() {
+            let Some((token, footprint)) = taker.front(|record| (Record::token(record), Ring::footprint(record.len())))
             else {
                 break;
             };
-            reader.advance();
-            waiting -= 1;
-            self.wake.taken(1);
-            self.counters.discarded(1, End::Dropped(Dropped::Purged));
-            self.budget.release(1, footprint);
+            taker.advance();
+            (events, bytes) = (events + 1, bytes + footprint);
             if token != 0 {
                 tokens.push(token);
             }
         }
-        reader.release();
-        drop(reader);
+        drop(taker);
+        self.counters.discarded(events, End::Dropped(Dropped::Purged));
+        self.budget.release(events, bytes);
         self.room.opened();
         tokens
     }

@@ -2,7 +2,8 @@
 //!
 //! `push` is any thread's and never waits. `next_batch` is the worker's. In between stand
 //! three small locks, none of them on the path of a push: the *turn* (who sleeps), the
-//! *assembly* (who builds a batch), and the ring's reader (who takes records).
+//! *assembly* (who builds a batch), and the ring's reader (who takes records). Whoever takes
+//! several takes them in that order.
 
 mod ends;
 mod next;
@@ -57,6 +58,11 @@ pub struct Queue {
     settings: Settings,
     /// For each shape, the bytes that its events have at least.
     least_bytes: Box<[usize]>,
+    /// So many waiting events are a batch: `flush_at`, or all that may wait if that is less.
+    trigger_events: u32,
+    /// So many waiting events wake a worker that would look again by itself soon: a full
+    /// batch, or half of what may wait.
+    crowd_events: u32,
     /// A backlog of so many ring bytes is a batch, whatever `flush_at` says.
     trigger_bytes: u64,
     ring: Ring,
@@ -68,8 +74,6 @@ pub struct Queue {
     attended: AtomicBool,
     /// The latest flush mark: what lies before it is due.
     due_before: AtomicU64,
-    /// Events that left the ring in a batch and hold their budget still.
-    outside: AtomicU64,
     turn: Mutex<()>,
     assembly: Mutex<Assembly>,
     signal: Signal,
@@ -97,6 +101,21 @@ struct Assembly {
     empty_at: Instant,
     /// The first event of a queue goes at once; this is false from then on.
     is_first: bool,
+    /// The ring's tail when it was looked at last.
+    seen: u64,
+}
+
+impl Assembly {
+    /// Whether events came since the last time it was asked.
+    fn sees_new_events(&mut self, tail: u64) -> bool {
+        std::mem::replace(&mut self.seen, tail) != tail
+    }
+
+    fn forget_marks_up_to(&mut self, position: u64) {
+        while self.marks.front().is_some_and(|mark| *mark <= position) {
+            self.marks.pop_front();
+        }
+    }
 }
 
 impl Queue {
@@ -105,11 +124,16 @@ impl Queue {
     pub fn new(settings: Settings) -> Self {
         let budget = Budget::new(settings.max_queue_events, settings.max_queue_bytes);
         let bound = budget.bound();
+        // A trigger beyond what may wait would never fire, and the queue stand full.
+        let trigger_events = u32::try_from(bound.events).unwrap_or(u32::MAX).min(settings.flush_at).max(1);
+        let crowd_events = (bound.events / 2).min(settings.limits.batch_events() as u64);
         Self {
             least_bytes: settings.shapes.iter().map(Shape::least_bytes).collect(),
+            trigger_events,
+            crowd_events: u32::try_from(crowd_events).unwrap_or(u32::MAX).max(trigger_events),
             // Tape is three quarters of its JSON, more or less; a batch that is nearly
             // full is worth a request.
-            trigger_bytes: settings.limits.batch_bytes() as u64 / 4 * 3,
+            trigger_bytes: bound.bytes.min(settings.limits.batch_bytes() as u64) / 4 * 3,
             ring: Ring::new(bound.events, bound.bytes),
             budget,
             wake: Wake::default(),
@@ -117,13 +141,13 @@ impl Queue {
             counters: Counters::default(),
             attended: AtomicBool::new(false),
             due_before: AtomicU64::new(0),
-            outside: AtomicU64::new(0),
             turn: Mutex::new(()),
             assembly: Mutex::new(Assembly {
                 batcher: Batcher::new(settings.limits),
                 marks: VecDeque::new(),
                 empty_at: Instant::now(),
                 is_first: settings.flush_first,
+                seen: 0,
             }),
             signal: Signal::default(),
             room: Room::default(),
@@ -180,6 +204,8 @@ impl Queue {
         let mut assembly = lock(&self.assembly);
         // Under the assembly's lock, so that no batch is being built across the mark.
         let mark = self.ring.tail();
+        // Those that a purge or `drop_oldest` has passed in the meantime.
+        assembly.forget_marks_up_to(self.ring.head_position());
         if assembly.marks.back() != Some(&mark) {
             assembly.marks.push_back(mark);
         }
@@ -190,10 +216,24 @@ impl Queue {
         mark
     }
 
-    /// Counts the events that wait in the ring before `mark`.
+    /// Counts the events that wait in the ring before `mark`: at each of them, so it takes
+    /// a while. An event whose push has not returned yet hides those behind it; whether
+    /// none waits any more is for [`Queue::has_passed`] to say.
     #[must_use]
     pub fn count_before(&self, mark: u64) -> u64 {
         self.ring.reader().count_before(mark)
+    }
+
+    /// Whether every event before `mark` has left the ring: into a batch, or to its end.
+    ///
+    /// That batch may be one that `next_batch` is about to return to another thread. So
+    /// whoever wants to know that nothing before the mark is anywhere asks on the thread
+    /// that takes the batches, between two of them.
+    #[must_use]
+    pub fn has_passed(&self, mark: u64) -> bool {
+        // Positions only grow, and a mark is the end of a claim: what the reader has not
+        // reached lies at or behind the mark, claimed but not committed events included.
+        self.ring.head_position() >= mark
     }
 
     /// Brings the threads in `next_batch` and `pause` back to their callers, once each.
@@ -225,9 +265,10 @@ impl Queue {
     /// queue was closed and waiting is pointless.
     #[must_use]
     pub fn wait_for_room(&self, timeout: Duration) -> bool {
-        // An event of this size always finds its bytes after such a wait.
-        let bytes = self.settings.limits.event_bytes() as u64;
-        self.room.wait(timeout, || self.budget.is_closed() || self.budget.has_room(bytes))
+        // Any event finds its bytes after such a wait; for less, a producer would be told
+        // of room that is none, again and again.
+        let footprint = most_footprint(self.settings.limits.event_bytes());
+        self.room.wait(timeout, || self.budget.is_closed() || self.budget.has_room(footprint))
     }
 
     /// The events that ended in the ring since the last call and carried a token.
@@ -235,4 +276,11 @@ impl Queue {
     pub fn take_lost(&self) -> Vec<Lost> {
         std::mem::take(&mut *lock(&self.lost))
     }
+}
+
+/// The most bytes that an event of `json_bytes` takes in the ring. What takes more on the
+/// tape than as JSON is a small float: nine bytes for `0.0,`. Its stamps take less than the
+/// constant text of any shape that a vendor has.
+fn most_footprint(json_bytes: usize) -> u64 {
+    Ring::footprint(json_bytes.div_ceil(4).saturating_mul(9))
 }

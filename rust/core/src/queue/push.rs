@@ -8,6 +8,7 @@ use crate::{
     record::Record,
     ring::Ring,
     sync::lock,
+    taker::Taker,
     tape::Tape,
 };
 
@@ -53,15 +54,15 @@ impl Queue {
 
     /// The size of an event that is over the limit, as far as it was measured.
     ///
-    /// An event whose least size is below half the limit is let through unmeasured: to be
-    /// too large after all, escapes would have to double it. Should it be, it fails when it
+    /// An event that is below half the limit without its escapes is let through unmeasured:
+    /// to be too large after all, they would have to double it. Should it be, it fails when it
     /// is encoded, counted and told of.
     #[inline]
     fn too_large(&self, tape: &Tape) -> Option<usize> {
         let limit = self.settings.limits.event_bytes();
         let record = Record::read(tape.bytes());
-        let least = tape.least_json() + self.least_bytes.get(usize::from(record.stamps.shape))?;
-        if least <= limit / 2 && limit > ALWAYS_MEASURED_BYTES {
+        let fixed = self.least_bytes.get(usize::from(record.stamps.shape))?;
+        if tape.most_json_unescaped() + fixed <= limit / 2 && limit > ALWAYS_MEASURED_BYTES {
             return None;
         }
         self.measure(&record, limit)
@@ -73,23 +74,22 @@ impl Queue {
         (bytes > limit).then_some(bytes)
     }
 
-    /// Discards the oldest waiting events until `footprint` is reserved. False if somebody
-    /// else is taking events at this moment, or none is left to discard.
+    /// Discards the oldest waiting events until `footprint` is reserved. False if that can
+    /// never be, somebody else is taking events at this moment, or none is left to discard.
     #[cold]
     fn make_room(&self, footprint: u64) -> bool {
-        let Some(mut reader) = self.ring.try_reader() else { return false };
+        if footprint > self.budget.bound().bytes {
+            return false;
+        }
+        let Some(mut taker) = Taker::try_new(&self.ring, &self.wake) else { return false };
         loop {
-            // A record that is committed but not counted yet is left to its producer.
-            if self.wake.count() == 0 {
-                return false;
-            }
-            let Some((token, freed)) = reader.front(|record| (Record::token(record), Ring::footprint(record.len())))
+            let Some((token, freed)) = taker.front(|record| (Record::token(record), Ring::footprint(record.len())))
             else {
                 return false;
             };
-            reader.advance();
-            reader.release();
-            self.wake.taken(1);
+            taker.advance();
+            // Before its room can be another's.
+            taker.publish();
             self.counters.discarded(1, End::Dropped(Dropped::Overflow));
             self.budget.release(1, freed);
             if token != 0 {

@@ -2,9 +2,9 @@
 #![allow(unsafe_code, reason = "as walk.rs")]
 
 use pyo3::{
-    Borrowed, Bound, Py, PyAny, PyResult, ffi,
+    Borrowed, Bound, Py, PyAny, PyErr, PyResult, Python, ffi,
     ffi::PyObject,
-    prelude::{PyAnyMethods, PyTypeMethods},
+    prelude::PyAnyMethods,
     sync::PyOnceLock,
     types::{PyInt, PyType},
 };
@@ -12,7 +12,7 @@ use pyo3::{
 use super::{Stop, Walk};
 
 /// Above this many bits an integer has more than 4,300 digits, CPython's own limit for text.
-const MAX_TEXT_BITS: u64 = 14_284;
+const MAX_TEXT_BITS: u64 = 14_285;
 /// The most digits that every JSON parser takes for a number: the next power is beyond a double.
 const MAX_NUMBER_DIGITS: usize = 308;
 const MAX_TEXT_DIGITS: usize = 4_300;
@@ -65,8 +65,14 @@ impl Walk<'_, '_> {
             self.tape.text(HUGE_INT);
             return Ok(());
         }
-        let digits = int.call_method1("__repr__", (&*held,)).and_then(|digits| digits.extract::<String>());
-        let digits = digits.map_err(|_| Stop::Hard)?;
+        // Its slot rather than a call: that would pack its arguments into a tuple, and up to
+        // 3.11 an allocation may run the collector there and then, which runs Python code.
+        // SAFETY: attached; the slot of `int` itself, given an int.
+        let digits = unsafe {
+            let Some(repr) = ffi::PyLong_Type.tp_repr else { return Err(Stop::Hard) };
+            Bound::from_owned_ptr_or_err(self.py, repr(value))
+        };
+        let digits = digits.and_then(|digits| digits.extract::<String>()).map_err(|_| Stop::Hard)?;
         let count = digits.trim_start_matches('-').len();
         if count <= MAX_NUMBER_DIGITS {
             self.tape.digits(digits.as_bytes());
@@ -88,15 +94,7 @@ pub(crate) unsafe fn datetime(value: *mut PyObject) -> Option<i64> {
     // SAFETY: attached; the type is checked before the fields are read. The API pointer is
     // null only if the import failed, which is looked at.
     unsafe {
-        // Nothing can be a datetime before somebody imported the module.
-        if ffi::PyDateTimeAPI().is_null() {
-            ffi::PyDateTime_IMPORT();
-            if ffi::PyDateTimeAPI().is_null() {
-                ffi::PyErr_Clear();
-                return None;
-            }
-        }
-        if ffi::PyDateTime_CheckExact(value) == 0 {
+        if ffi::PyDateTimeAPI().is_null() || ffi::PyDateTime_CheckExact(value) == 0 {
             return None;
         }
         let zone = ffi::PyDateTime_DATE_GET_TZINFO(value);
@@ -123,17 +121,31 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1 - 719_468
 }
 
-/// The bytes of an exact `uuid.UUID`, whose one slot is read without Python code.
+/// `uuid.UUID`.
+static UUID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+
+/// Imports what a walk compares types with: an import is Python code, so it has no place in
+/// a walk.
+pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
+    UUID.import(py, "uuid", "UUID")?;
+    // SAFETY: attached.
+    unsafe {
+        ffi::PyDateTime_IMPORT();
+        if ffi::PyDateTimeAPI().is_null() { Err(PyErr::fetch(py)) } else { Ok(()) }
+    }
+}
+
+/// The bytes of an exact `uuid.UUID`, whose one slot is read without Python code: only an
+/// exact int is taken from it, as anybody may have put anything there.
 fn uuid(value: &Bound<'_, PyAny>) -> PyResult<Option<[u8; 16]>> {
-    static UUID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let kind = value.get_type();
-    if kind.name()? != "UUID" {
+    if !UUID.get(value.py()).is_some_and(|kind| value.get_type().is(kind)) {
         return Ok(None);
     }
-    if !kind.is(UUID.import(value.py(), "uuid", "UUID")?) {
+    let number = value.getattr("int")?;
+    if !number.is_exact_instance_of::<PyInt>() {
         return Ok(None);
     }
-    Ok(Some(value.getattr("int")?.extract::<u128>()?.to_be_bytes()))
+    Ok(Some(number.extract::<u128>()?.to_be_bytes()))
 }
 
 #[cfg(test)]

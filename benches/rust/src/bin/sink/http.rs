@@ -102,8 +102,8 @@ impl Connection {
     /// Answers one byte at a time: a client whose time-out is per read never notices.
     pub(crate) fn drip(&mut self, answer: &str) -> io::Result<()> {
         for byte in answer.bytes() {
-            self.stream.write_all(&[byte])?;
             thread::sleep(DRIP_PAUSE);
+            self.stream.write_all(&[byte])?;
         }
         Ok(())
     }

@@ -45,6 +45,9 @@ pub(super) trait Lanes: Copy {
     /// Is any flag set?
     fn any(self) -> bool;
 
+    /// Is any of the first `len` flags of `low` and then `high` set? `len` is at most twice [`LANES`].
+    fn any_of_first(low: Self, high: Self, len: usize) -> bool;
+
     /// `clean::copy_long` with the widest vectors to be had.
     ///
     /// # Safety

@@ -18,9 +18,10 @@ mod scalar;
 mod sse2;
 mod word;
 
-use lanes::LANES;
+use lanes::{LANES, Lanes, Native};
 
 pub use append::append;
+pub(super) use append::copy;
 
 /// The opening and the closing quote, in bytes.
 const QUOTES_BYTES: usize = 2;
@@ -75,6 +76,22 @@ unsafe fn write_reserved(out: &mut Vec<u8>, utf8: &[u8]) {
             out.set_len(len + 1 + copied);
             expand::write_rest(out, utf8, copied);
         }
+    }
+}
+
+/// Copies all of `text` to `dst`; are its first `len` bytes without escapes?
+///
+/// # Safety
+///
+/// Thirty-two bytes may be written at `dst`.
+#[inline]
+pub(super) unsafe fn copy_short(text: &[u8; 2 * LANES], len: usize, dst: *mut u8) -> bool {
+    // SAFETY: two vectors are the whole text, and fit at `dst`.
+    unsafe {
+        let (low, high) = (Native::load(text.as_ptr().cast()), Native::load(text.as_ptr().add(LANES).cast()));
+        low.store(dst.cast());
+        high.store(dst.add(LANES).cast());
+        !Native::any_of_first(low.escapes(), high.escapes(), len)
     }
 }
 

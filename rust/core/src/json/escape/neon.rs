@@ -3,7 +3,7 @@
 
 use super::lanes::{LANES, Lanes};
 use std::arch::aarch64::{
-    uint8x16_t, vceqq_u8, vcltq_u8, vcombine_u8, vcreate_u8, vdupq_n_u8, vld1q_u8, vmaxvq_u32, vorrq_u8,
+    uint8x16_t, vandq_u8, vceqq_u8, vcltq_u8, vcombine_u8, vcreate_u8, vdupq_n_u8, vld1q_u8, vmaxvq_u32, vorrq_u8,
     vreinterpretq_u32_u8, vst1q_u8,
 };
 
@@ -51,6 +51,22 @@ impl Lanes for Neon {
     fn or(self, other: Self) -> Self {
         // SAFETY: this file is compiled where NEON is a given.
         Self(unsafe { vorrq_u8(self.0, other.0) })
+    }
+
+    #[inline]
+    fn any_of_first(low: Self, high: Self, len: usize) -> bool {
+        const PLACES: [u8; 2 * LANES] = [
+            0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28,
+            29, 30, 31,
+        ];
+        #[expect(clippy::cast_possible_truncation, reason = "at most 32")]
+        // SAFETY: this file is compiled where NEON is a given; the loads are within the constant.
+        unsafe {
+            let len = vdupq_n_u8(len as u8);
+            let in_low = vcltq_u8(vld1q_u8(PLACES.as_ptr()), len);
+            let in_high = vcltq_u8(vld1q_u8(PLACES.as_ptr().add(LANES)), len);
+            Self(vorrq_u8(vandq_u8(low.0, in_low), vandq_u8(high.0, in_high))).any()
+        }
     }
 
     #[inline]

@@ -43,6 +43,15 @@ impl Lanes for Scalar {
     }
 
     #[inline]
+    fn any_of_first(low: Self, high: Self, len: usize) -> bool {
+        let words = [low.0, high.0].into_iter().flatten().enumerate();
+        words.into_iter().any(|(index, flags)| match len.saturating_sub(index * word::WORD_BYTES) {
+            len @ 0..word::WORD_BYTES => flags & word::first(len) != 0,
+            _ => flags != 0,
+        })
+    }
+
+    #[inline]
     fn any(self) -> bool {
         self.0[0] | self.0[1] != 0
     }

@@ -61,6 +61,13 @@ impl Lanes for Sse2 {
         unsafe { _mm_movemask_epi8(self.0) != 0 }
     }
 
+    #[inline]
+    fn any_of_first(low: Self, high: Self, len: usize) -> bool {
+        // SAFETY: SSE2 is part of every x86_64.
+        let flags = unsafe { _mm_movemask_epi8(low.0) | _mm_movemask_epi8(high.0) << LANES };
+        u64::from(flags.cast_unsigned()) & ((1 << len) - 1) != 0
+    }
+
     #[inline(never)]
     unsafe fn copy_wide(src: &[u8], dst: *mut u8) -> usize {
         // The standard library keeps the answer: asking again is one load.

@@ -1,0 +1,865 @@
+//! The queue against a model of it: any sequence of calls, and after each the accounting is
+//! exact. Then, with threads, what a model of one thread cannot say.
+#![cfg(not(any(loom, miri)))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test may panic, in its own functions too, and its numbers are small"
+)]
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use proptest::prelude::*;
+use sluiceway_core::{
+    batch::Batch,
+    budget::Held,
+    json::sink::Constant,
+    limits::Limits,
+    outcome::{Dropped, End, Failed, Outcome, Refused},
+    queue::{Next, Queue, Settings},
+    record::Stamps,
+    ring::Ring,
+    shape::{Field, Kind, Shape, TimeFormat},
+    tape::Tape,
+};
+
+/// `{"id":"…","t":0,"text":"…"}`: everything but the text.
+const AROUND_TEXT: usize = 61;
+/// The longest a lost wake-up could be mistaken for a slow machine.
+const LONG: Duration = Duration::from_secs(20);
+
+fn shape() -> Shape {
+    let constant = |json: &str| Constant::new(json.as_bytes());
+    let text = Field {
+        key: "text".into(),
+        kind: Kind::Text,
+        required: true,
+        json_key: constant(",\"text\":"),
+        default: constant(""),
+        merge_key: "".into(),
+        merge_json: constant(""),
+    };
+    Shape {
+        before_id: constant("{\"id\":"),
+        before_time: constant(",\"t\":"),
+        time_format: TimeFormat::EpochMillis,
+        fields: [text].into(),
+        one_of: [].into(),
+        tail: constant("}"),
+        id_max_chars: 100,
+    }
+}
+
+fn settings(limits: Limits) -> Settings {
+    Settings {
+        shapes: vec![shape()],
+        limits,
+        max_queue_events: 1000,
+        max_queue_bytes: 10 << 20,
+        flush_at: 1,
+        flush_interval: Duration::MAX,
+        flush_first: false,
+        drop_oldest: false,
+    }
+}
+
+fn limits() -> Limits {
+    Limits::new(32_000, 500_000, 100, 50).unwrap()
+}
+
+/// An event that says its number in its id.
+fn tape(number: u64, text: &[u8], token: u64) -> Tape {
+    let mut tape = Tape::default();
+    Stamps { id: Some(u128::from(number).to_be_bytes()), unix_nanoseconds: 0, shape: 0, token }.begin(&mut tape);
+    tape.text(text);
+    tape
+}
+
+fn push(queue: &Queue, number: u64, text: &[u8], token: u64) -> Outcome {
+    queue.push(&tape(number, text, token))
+}
+
+/// The numbers of the events of a batch, in order.
+fn numbers(batch: &Batch) -> Vec<u64> {
+    let number = |id: &[u8]| u128::from_str_radix(&std::str::from_utf8(id).unwrap().replace('-', ""), 16).unwrap();
+    batch.entries().map(|entry| number(batch.id(entry)) as u64).collect()
+}
+
+fn finish(queue: &Queue, batch: &Batch) {
+    assert_eq!(queue.settle(batch, End::Delivered), batch.len() as u64);
+    queue.release(batch);
+}
+
+/// Everything the queue counts, by name.
+fn counters(queue: &Queue) -> HashMap<String, u64> {
+    queue.counters().read().into_iter().collect()
+}
+
+fn sum(counters: &HashMap<String, u64>, prefix: &str) -> u64 {
+    counters.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, count)| count).sum()
+}
+
+// ---- One thread, any calls.
+
+/// What a test may do to a queue.
+#[derive(Clone, Debug)]
+enum Action {
+    /// A text of so many bytes, of a kind that takes six times as much as JSON if it is
+    /// escaped, with or without somebody who wants to know its end.
+    Push { len: usize, is_escaped: bool, has_token: bool },
+    /// As many pushes of one byte.
+    PushMany(usize),
+    /// As often as there is one.
+    NextBatch(usize),
+    FlushMark,
+    /// One of the batches out there, or a part of it: left, right, or every second event.
+    Settle { batch: prop::sample::Index, part: u8, end: u8 },
+    Release { batch: prop::sample::Index, part: u8 },
+    Purge,
+    Close,
+}
+
+/// The limits of an event in the tests below: the least around which events are not measured
+/// at the call is above 4096.
+const SMALL_EVENT: usize = 300;
+const LARGE_EVENT: usize = 5000;
+
+fn action() -> impl Strategy<Value = Action> {
+    // Around the limits to the byte, around the half above which an event is measured, and
+    // what becomes too large when it is written.
+    let limit = prop_oneof![Just(SMALL_EVENT), Just(LARGE_EVENT), Just(LARGE_EVENT / 2), Just(LARGE_EVENT / 6)];
+    let len = prop_oneof![
+        4 => 0_usize..100,
+        2 => 0_usize..1000,
+        3 => (limit, 0_usize..5).prop_map(|(limit, more)| (limit + more).saturating_sub(AROUND_TEXT + 2)),
+    ];
+    prop_oneof![
+        8 => (len, prop::bool::weighted(0.2), any::<bool>())
+            .prop_map(|(len, is_escaped, has_token)| Action::Push { len, is_escaped, has_token }),
+        2 => (1_usize..30).prop_map(Action::PushMany),
+        3 => (1_usize..4).prop_map(Action::NextBatch),
+        2 => Just(Action::FlushMark),
+        2 => (any::<prop::sample::Index>(), 0_u8..4, 0_u8..4)
+            .prop_map(|(batch, part, end)| Action::Settle { batch, part, end }),
+        2 => (any::<prop::sample::Index>(), 0_u8..4).prop_map(|(batch, part)| Action::Release { batch, part }),
+        1 => prop_oneof![8 => Just(Action::FlushMark), 3 => Just(Action::Purge), 1 => Just(Action::Close)],
+    ]
+}
+
+/// What a queue is told at its making, small enough to be full soon.
+#[derive(Clone, Debug)]
+struct Made {
+    event_bytes: usize,
+    batch_bytes: usize,
+    batch_events: usize,
+    max_events: u64,
+    max_bytes: u64,
+    flush_at: u32,
+    flush_first: bool,
+    drop_oldest: bool,
+}
+
+fn made() -> impl Strategy<Value = Made> {
+    (
+        prop_oneof![Just(SMALL_EVENT), Just(LARGE_EVENT)],
+        prop_oneof![Just(0_usize), 0_usize..20_000],
+        prop_oneof![Just(1_usize), 2_usize..40],
+        prop_oneof![1_u64..40, Just(1000)],
+        prop_oneof![500_u64..20_000, Just(2_000_000)],
+        prop_oneof![Just(1_u32), 2_u32..20, Just(u32::MAX)],
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_map(|(event_bytes, more, batch_events, max_events, max_bytes, flush_at, flush_first, drop_oldest)| Made {
+            event_bytes,
+            batch_bytes: event_bytes + ENVELOPE + more,
+            batch_events,
+            max_events,
+            max_bytes,
+            flush_at,
+            flush_first,
+            drop_oldest,
+        })
+}
+
+const ENVELOPE: usize = 40;
+/// The page of the ring, and what fits one: the model of a position.
+const PAGE: u64 = 256 * 1024;
+
+/// An event as the model knows it.
+#[derive(Clone, Debug)]
+struct Event {
+    number: u64,
+    footprint: u64,
+    json: usize,
+    token: u64,
+    /// Where its record begins and ends.
+    start: u64,
+    end: u64,
+}
+
+/// The queue as it should be: one list of what waits, one of what is out.
+#[derive(Debug)]
+struct Model {
+    made: Made,
+    ring: VecDeque<Event>,
+    tail: u64,
+    head: u64,
+    marks: Vec<u64>,
+    is_first: bool,
+    is_closed: bool,
+    pushed: u64,
+    /// For each batch its events, then which have not ended, then which hold their budget.
+    out: Vec<(Batch, Vec<Event>, HashSet<u64>, HashSet<u64>)>,
+    lost: Vec<(u64, bool)>,
+    expected: HashMap<&'static str, u64>,
+}
+
+impl Model {
+    fn new(made: Made) -> Self {
+        Self {
+            is_first: made.flush_first,
+            made,
+            ring: VecDeque::new(),
+            tail: 0,
+            head: 0,
+            marks: Vec::new(),
+            is_closed: false,
+            pushed: 0,
+            out: Vec::new(),
+            lost: Vec::new(),
+            expected: HashMap::new(),
+        }
+    }
+
+    fn count(&mut self, name: &'static str, count: u64) {
+        *self.expected.entry(name).or_default() += count;
+    }
+
+    fn held(&self) -> Held {
+        let ring = self.ring.iter().map(|event| event.footprint);
+        let held = self.out.iter().flat_map(|(_, events, _, held)| events.iter().filter(|e| held.contains(&e.number)));
+        let bytes: Vec<u64> = ring.chain(held.map(|event| event.json as u64 + 1)).collect();
+        Held { events: bytes.len() as u64, bytes: bytes.iter().sum() }
+    }
+
+    fn push(&mut self, queue: &Queue, text: &[u8], has_token: bool) {
+        let number = self.pushed;
+        self.pushed += 1;
+        let token = if has_token { number + 1 } else { 0 };
+        let tape = tape(number, text, token);
+        let footprint = Ring::footprint(tape.bytes().len());
+        let escaped = text.iter().filter(|byte| **byte < b' ').count();
+        let json = AROUND_TEXT + text.len() + 5 * escaped;
+        queue.counters().offered();
+        self.count("offered", 1);
+        // Far enough below the limit without its escapes, an event is let through unmeasured:
+        // where exactly is the queue's business, and `next_batch` will see to the rest.
+        let outcome = queue.push(&tape);
+        let limit = self.made.event_bytes;
+        let is_unmeasured = limit > 4096 && json - 5 * escaped <= limit / 4 * 3;
+        let is_let_through = is_unmeasured && outcome != Outcome::EventTooLarge(json);
+        let expected = if json > limit && !is_let_through {
+            Outcome::EventTooLarge(json)
+        } else if self.is_closed {
+            Outcome::Closed
+        } else if self.reserve(footprint) {
+            self.count("accepted", 1);
+            let rest = PAGE - self.tail % PAGE;
+            let start = if footprint <= rest { self.tail } else { self.tail + rest };
+            self.tail = start + footprint;
+            self.ring.push_back(Event { number, footprint, json, token, start, end: self.tail });
+            Outcome::Unattended
+        } else {
+            Outcome::QueueFull
+        };
+        let refused = match outcome {
+            outcome if outcome != expected => panic!("{outcome:?} instead of {expected:?}"),
+            Outcome::Accepted | Outcome::Unattended => return,
+            Outcome::QueueFull => ("refused.queue_full", Refused::QueueFull),
+            Outcome::EventTooLarge(_) => ("refused.event_too_large", Refused::EventTooLarge),
+            Outcome::Closed => ("refused.closed", Refused::Closed),
+        };
+        queue.counters().refused(refused.1);
+        self.count(refused.0, 1);
+    }
+
+    fn reserve(&mut self, footprint: u64) -> bool {
+        loop {
+            let held = self.held();
+            if held.events < self.made.max_events && held.bytes + footprint <= self.made.max_bytes {
+                return true;
+            }
+            if !self.made.drop_oldest || footprint > self.made.max_bytes {
+                return false;
+            }
+            let Some(oldest) = self.ring.pop_front() else { return false };
+            self.head = oldest.end;
+            self.count("dropped.overflow", 1);
+            if oldest.token != 0 {
+                self.lost.push((oldest.token, false));
+            }
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        let flush_at = u64::from(self.made.flush_at).min(self.made.max_events);
+        let trigger = (self.made.batch_bytes as u64).min(self.made.max_bytes) / 4 * 3;
+        self.ring.len() as u64 >= flush_at
+            || self.is_first
+            || self.is_closed
+            || self.marks.last().is_some_and(|mark| self.head < *mark)
+            || self.tail - self.head >= trigger
+    }
+
+    fn next_batch(&mut self, queue: &Queue) {
+        let next = queue.next_batch(Some(Duration::ZERO));
+        if self.ring.is_empty() {
+            assert!(matches!((next, self.is_closed), (Next::Closed, true) | (Next::Timeout, false)));
+            return;
+        }
+        if !self.is_due() {
+            assert!(matches!(next, Next::Timeout), "not due");
+            return;
+        }
+        let mark = self.marks.iter().find(|mark| **mark > self.head).copied().unwrap_or(u64::MAX);
+        let mut events: Vec<Event> = Vec::new();
+        let mut joined = 0;
+        while let Some(event) = self.ring.front()
+            && self.head < mark
+        {
+            // Looking at it passes the padding before it.
+            self.head = event.start;
+            let comma = usize::from(!events.is_empty());
+            if events.len() == self.made.batch_events {
+                break;
+            }
+            if event.json <= self.made.event_bytes {
+                if ENVELOPE + joined + comma + event.json > self.made.batch_bytes {
+                    break;
+                }
+                joined += comma + event.json;
+                events.extend(self.ring.pop_front());
+            } else {
+                let token = event.token;
+                self.count("failed.event_too_large", 1);
+                if token != 0 {
+                    self.lost.push((token, true));
+                }
+                let _ = self.ring.pop_front().map(|event| self.head = event.end);
+                continue;
+            }
+            self.head = events.last().unwrap().end;
+        }
+        let Next::Batch(batch) = next else {
+            assert!(events.is_empty(), "a due batch of {} did not come: {next:?}", events.len());
+            return;
+        };
+        self.is_first = false;
+        self.count("batches", 1);
+        let expected: Vec<u64> = events.iter().map(|event| event.number).collect();
+        assert_eq!(numbers(&batch), expected);
+        assert!(!batch.is_empty() && batch.len() <= self.made.batch_events);
+        assert_eq!(batch.joined_bytes(), joined);
+        assert!(joined + ENVELOPE <= self.made.batch_bytes, "over the limit");
+        assert!(batch.end_position() <= mark && batch.end_position() >= events.last().unwrap().end);
+        let json = format!("[{}]", String::from_utf8(batch.runs().collect::<Vec<_>>().join(&b","[..])).unwrap());
+        assert_eq!(serde_json::from_str::<Vec<serde_json::Value>>(&json).unwrap().len(), batch.len());
+        let all: HashSet<u64> = expected.into_iter().collect();
+        self.out.push((batch, events, all.clone(), all));
+    }
+
+    /// A view of one of the batches out there, and the numbers of its events.
+    fn part(&mut self, batch: prop::sample::Index, part: u8) -> Option<(usize, Batch)> {
+        if self.out.is_empty() {
+            return None;
+        }
+        let index = batch.index(self.out.len());
+        let whole = &self.out[index].0;
+        let half = whole.len() / 2;
+        let part = match part {
+            0 => whole.clone(),
+            1 => whole.split_at(half).0,
+            2 => whole.split_at(half).1,
+            _ => whole.without(&(0..whole.len()).step_by(2).collect::<Vec<_>>()),
+        };
+        Some((index, part))
+    }
+
+    fn settle(&mut self, queue: &Queue, index: usize, part: &Batch, end: u8) {
+        let (name, end) = [
+            ("delivered", End::Delivered),
+            ("failed.rejected", End::Failed(Failed::Rejected)),
+            ("dropped.throttled", End::Dropped(Dropped::Throttled)),
+            ("handed_over", End::HandedOver),
+        ][usize::from(end)];
+        let ended = numbers(part).iter().filter(|number| self.out[index].2.remove(number)).count() as u64;
+        assert_eq!(queue.settle(part, end), ended);
+        self.count(name, ended);
+    }
+
+    fn release(&mut self, queue: &Queue, index: usize, part: &Batch) {
+        for number in numbers(part) {
+            self.out[index].3.remove(&number);
+        }
+        queue.release(part);
+    }
+
+    fn act(&mut self, queue: &Queue, action: Action) {
+        match action {
+            Action::Push { len, is_escaped, has_token } => {
+                let text = vec![if is_escaped { 1 } else { b'a' }; len];
+                self.push(queue, &text, has_token);
+            }
+            Action::PushMany(count) => (0..count).for_each(|_| self.push(queue, b"x", false)),
+            Action::NextBatch(count) => (0..count).for_each(|_| self.next_batch(queue)),
+            Action::FlushMark => {
+                self.marks.push(queue.flush_mark());
+                assert_eq!(self.marks.last(), Some(&self.tail));
+            }
+            Action::Settle { batch, part, end } => {
+                if let Some((index, part)) = self.part(batch, part) {
+                    self.settle(queue, index, &part, end);
+                }
+            }
+            Action::Release { batch, part } => {
+                if let Some((index, part)) = self.part(batch, part) {
+                    self.release(queue, index, &part);
+                }
+            }
+            Action::Purge => {
+                let purged = std::mem::take(&mut self.ring);
+                let tokens: Vec<u64> = purged.iter().map(|event| event.token).filter(|token| *token != 0).collect();
+                assert_eq!(queue.purge(), tokens);
+                self.head = self.tail;
+                self.count("dropped.purged", purged.len() as u64);
+            }
+            Action::Close => {
+                queue.close();
+                self.is_closed = true;
+            }
+        }
+    }
+
+    /// G1, and every other number that the queue tells.
+    fn check(&mut self, queue: &Queue) {
+        let counters = counters(queue);
+        for (name, expected) in &self.expected {
+            assert_eq!(counters[*name], *expected, "{name}");
+        }
+        assert_eq!(counters["offered"], counters["accepted"] + sum(&counters, "refused."));
+        let sealed: u64 = self.out.iter().map(|(_, _, open, _)| open.len() as u64).sum();
+        assert_eq!((queue.waiting(), counters["sealed"]), (self.ring.len() as u64, sealed));
+        let ended = counters["delivered"] + sum(&counters, "failed.") + sum(&counters, "dropped.");
+        let ended = ended + counters["handed_over"];
+        assert_eq!(counters["accepted"] + counters["adopted"], ended + queue.waiting() + sealed);
+        assert_eq!(queue.held(), self.held());
+        for mark in &self.marks {
+            let before = self.ring.iter().filter(|event| event.end <= *mark).count() as u64;
+            assert_eq!(queue.count_before(*mark), before);
+            assert_eq!(queue.has_passed(*mark), before == 0, "mark {mark}, head {}", self.head);
+        }
+        let lost: Vec<_> = queue.take_lost().iter().map(|lost| (lost.token, lost.too_large)).collect();
+        assert_eq!(lost, std::mem::take(&mut self.lost));
+        assert_eq!(queue.is_closed(), self.is_closed);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_calls_leave_the_accounts_exact(made in made(), actions in prop::collection::vec(action(), 1..80)) {
+        let limits = Limits::new(made.event_bytes, made.batch_bytes, made.batch_events, ENVELOPE).unwrap();
+        let queue = Queue::new(Settings {
+            max_queue_events: made.max_events,
+            max_queue_bytes: made.max_bytes,
+            flush_at: made.flush_at,
+            flush_first: made.flush_first,
+            drop_oldest: made.drop_oldest,
+            ..settings(limits)
+        });
+        let mut model = Model::new(made);
+        for action in actions {
+            model.act(&queue, action);
+            model.check(&queue);
+        }
+        // To the end: closed, handed out, ended, given back, and nothing is left.
+        model.act(&queue, Action::Close);
+        while !model.ring.is_empty() {
+            model.next_batch(&queue);
+            model.check(&queue);
+        }
+        prop_assert!(matches!(queue.next_batch(None), Next::Closed));
+        for index in 0..model.out.len() {
+            let whole = model.out[index].0.clone();
+            model.settle(&queue, index, &whole, 0);
+            model.release(&queue, index, &whole);
+        }
+        model.check(&queue);
+        prop_assert_eq!(queue.held(), Held::default());
+    }
+}
+
+#[test]
+fn an_event_is_refused_from_the_first_byte_over_the_limit() {
+    for limit in [SMALL_EVENT, LARGE_EVENT] {
+        let queue = Queue::new(settings(Limits::new(limit, 100_000, 100, ENVELOPE).unwrap()));
+        let text = |json: usize| vec![b'a'; json - AROUND_TEXT];
+        assert_eq!(push(&queue, 1, &text(limit - 1), 0), Outcome::Unattended);
+        assert_eq!(push(&queue, 2, &text(limit), 0), Outcome::Unattended);
+        assert_eq!(push(&queue, 3, &text(limit + 1), 0), Outcome::EventTooLarge(limit + 1));
+        let Next::Batch(batch) = queue.next_batch(Some(Duration::ZERO)) else { panic!("no batch") };
+        assert_eq!(batch.entries().map(|entry| entry.event.len()).collect::<Vec<_>>(), [limit - 1, limit]);
+    }
+}
+
+#[test]
+fn an_event_larger_than_the_queue_does_not_empty_it() {
+    let queue = Queue::new(Settings { max_queue_bytes: 1000, drop_oldest: true, ..settings(limits()) });
+    for number in 0..5 {
+        assert_eq!(push(&queue, number, b"small", 0), Outcome::Unattended);
+    }
+    assert_eq!(push(&queue, 5, &[b'a'; 2000], 0), Outcome::QueueFull);
+    assert_eq!(queue.waiting(), 5);
+}
+
+#[test]
+fn a_trigger_beyond_what_may_wait_fires_when_the_queue_is_full() {
+    let queue = Queue::new(Settings { max_queue_events: 5, flush_at: 100, ..settings(limits()) });
+    for number in 0..5 {
+        assert!(matches!(queue.next_batch(Some(Duration::ZERO)), Next::Timeout));
+        assert_eq!(push(&queue, number, b"", 0), Outcome::Unattended);
+    }
+    assert!(matches!(queue.next_batch(Some(Duration::ZERO)), Next::Batch(_)));
+}
+
+// ---- Threads.
+
+#[test]
+fn events_accepted_before_a_close_are_handed_out_before_closed() {
+    for round in 0..300 {
+        let queue = Queue::new(settings(Limits::new(32_000, 500_000, 7, 50).unwrap()));
+        let (accepted, handed_out) = (AtomicU64::new(0), AtomicU64::new(0));
+        thread::scope(|scope| {
+            let (queue, accepted, handed_out) = (&queue, &accepted, &handed_out);
+            for _ in 0..3 {
+                scope.spawn(move || {
+                    loop {
+                        match push(queue, 0, b"text", 0) {
+                            Outcome::Accepted | Outcome::Unattended => accepted.fetch_add(1, Ordering::Relaxed),
+                            Outcome::QueueFull => 0,
+                            _ => break,
+                        };
+                    }
+                });
+            }
+            scope.spawn(move || {
+                loop {
+                    match queue.next_batch(None) {
+                        Next::Batch(batch) => {
+                            handed_out.fetch_add(batch.len() as u64, Ordering::Relaxed);
+                            finish(queue, &batch);
+                        }
+                        Next::Closed => break,
+                        Next::Interrupted => {}
+                        Next::Timeout => panic!("there is no timeout"),
+                    }
+                }
+            });
+            thread::sleep(Duration::from_micros(round * 10));
+            queue.close();
+        });
+        assert_eq!(handed_out.into_inner(), accepted.into_inner(), "round {round}");
+        assert_eq!((queue.held(), queue.waiting()), (Held::default(), 0));
+    }
+}
+
+#[test]
+fn tokens_end_once_under_pressure_of_drop_oldest() {
+    const COUNT: u64 = 30_000;
+    let queue = Queue::new(Settings {
+        max_queue_events: 20,
+        drop_oldest: true,
+        flush_at: 10,
+        ..settings(Limits::new(1000, 5000, 8, 50).unwrap())
+    });
+    let refused = AtomicU64::new(0);
+    let mut ended = thread::scope(|scope| {
+        let (queue, refused) = (&queue, &refused);
+        let worker = scope.spawn(move || {
+            let mut ended = Vec::new();
+            loop {
+                match queue.next_batch(None) {
+                    Next::Batch(batch) => {
+                        ended.extend(batch.entries().map(|entry| entry.token));
+                        finish(queue, &batch);
+                    }
+                    Next::Closed => return ended,
+                    Next::Interrupted => ended.extend(queue.take_lost().iter().map(|lost| lost.token)),
+                    Next::Timeout => panic!("there is no timeout"),
+                }
+            }
+        });
+        let producers = [0, 1, 2].map(|producer| {
+            scope.spawn(move || {
+                for index in 0..COUNT {
+                    if push(queue, 0, b"text", 1 + producer * COUNT + index) == Outcome::QueueFull {
+                        refused.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            })
+        });
+        for producer in producers {
+            producer.join().unwrap();
+        }
+        queue.close();
+        worker.join().unwrap()
+    });
+    ended.extend(queue.take_lost().iter().map(|lost| lost.token));
+    assert_eq!(ended.iter().collect::<HashSet<_>>().len(), ended.len(), "each once");
+    assert_eq!(ended.len() as u64 + refused.into_inner(), 3 * COUNT);
+    assert_eq!(queue.held(), Held::default());
+    assert!(counters(&queue)["dropped.overflow"] > 0, "no pressure");
+}
+
+#[test]
+fn two_who_take_batches_share_them() {
+    const COUNT: u64 = 20_000;
+    let queue = Queue::new(settings(Limits::new(1000, 5000, 8, 50).unwrap()));
+    let mut all = thread::scope(|scope| {
+        let queue = &queue;
+        let workers = [(); 2].map(|()| {
+            scope.spawn(move || {
+                let mut taken = Vec::new();
+                loop {
+                    match queue.next_batch(Some(LONG)) {
+                        Next::Batch(batch) => {
+                            taken.extend(numbers(&batch));
+                            finish(queue, &batch);
+                        }
+                        Next::Closed => return taken,
+                        Next::Interrupted => {}
+                        Next::Timeout => panic!("asleep though events wait"),
+                    }
+                }
+            })
+        });
+        for number in 0..COUNT {
+            while push(queue, number, b"", 0) == Outcome::QueueFull {
+                thread::yield_now();
+            }
+        }
+        queue.close();
+        workers.map(|worker| worker.join().unwrap()).concat()
+    });
+    all.sort_unstable();
+    assert_eq!(all, (0..COUNT).collect::<Vec<_>>());
+}
+
+/// Runs `wait` on a thread of its own, and `then` once that had time to fall asleep; returns
+/// what `wait` returned and how long after `then` it did.
+fn asleep<R: Send>(wait: impl FnOnce() -> R + Send, then: impl FnOnce()) -> (R, Duration) {
+    thread::scope(|scope| {
+        let (sender, receiver) = mpsc::channel();
+        scope.spawn(move || sender.send(wait()).unwrap());
+        assert!(receiver.recv_timeout(Duration::from_millis(50)).is_err(), "did not wait");
+        then();
+        let start = Instant::now();
+        (receiver.recv_timeout(LONG).expect("was not woken"), start.elapsed())
+    })
+}
+
+/// Fails unless `next` is a batch of these events.
+fn assert_batch(next: &Next, expected: &[u64]) {
+    let Next::Batch(batch) = next else { panic!("{next:?} instead of a batch") };
+    assert_eq!(numbers(batch), expected);
+}
+
+#[test]
+fn flush_at_wakes_and_fewer_do_not() {
+    let queue = Queue::new(Settings { flush_at: 3, ..settings(limits()) });
+    let wait = || queue.next_batch(None);
+    let then = || {
+        for number in 0..2 {
+            assert_eq!(push(&queue, number, b"", 0), Outcome::Unattended);
+            thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(queue.waiting(), 2, "two are not three");
+        assert_eq!(push(&queue, 2, b"", 0), Outcome::Unattended);
+    };
+    assert_batch(&asleep(wait, then).0, &[0, 1, 2]);
+}
+
+#[test]
+fn bytes_wake_before_flush_at() {
+    let queue = Queue::new(Settings { flush_at: 1000, ..settings(Limits::new(1000, 8000, 100, 50).unwrap()) });
+    let then = || {
+        let mut number = 0;
+        while queue.waiting() < 9 {
+            assert_eq!(push(&queue, number, &[b'a'; 700], 0), Outcome::Unattended);
+            number += 1;
+        }
+    };
+    assert_batch(&asleep(|| queue.next_batch(None), then).0, &[0, 1, 2, 3, 4, 5, 6, 7, 8]);
+}
+
+#[test]
+fn large_events_count_with_their_bytes() {
+    // On the heap: the ring itself holds eight bytes of each.
+    let queue = Queue::new(Settings { flush_at: 1000, ..settings(Limits::new(200_000, 500_000, 100, 50).unwrap()) });
+    let then = || {
+        for number in 0..3 {
+            assert_eq!(push(&queue, number, &[b'a'; 150_000], 0), Outcome::Unattended);
+        }
+    };
+    assert_batch(&asleep(|| queue.next_batch(None), then).0, &[0, 1, 2]);
+}
+
+#[test]
+fn an_event_waits_for_others_as_long_as_the_interval() {
+    let flush_interval = Duration::from_millis(150);
+    let queue = Queue::new(Settings { flush_at: 10, flush_interval, ..settings(limits()) });
+    let (next, waited) =
+        asleep(|| queue.next_batch(None), || assert_eq!(push(&queue, 0, b"", 0), Outcome::Unattended));
+    assert_batch(&next, &[0]);
+    // It may be less: the queue knows when the ring was last seen empty, not when events came.
+    assert!(waited < LONG / 2);
+    assert!(matches!(queue.next_batch(Some(Duration::from_millis(20))), Next::Timeout));
+    assert_eq!(push(&queue, 1, b"", 0), Outcome::Unattended);
+    assert!(matches!(queue.next_batch(Some(Duration::from_millis(20))), Next::Timeout), "not yet");
+    assert_batch(&queue.next_batch(Some(LONG)), &[1]);
+}
+
+#[test]
+fn a_flush_hands_out_what_was_before_it_and_marks_it_passed() {
+    let queue = Queue::new(Settings { flush_at: 10, ..settings(limits()) });
+    assert_eq!(push(&queue, 0, b"", 0), Outcome::Unattended);
+    let mut mark = 0;
+    let (next, _) = asleep(
+        // The flush may interrupt before it is found due, once.
+        || match queue.next_batch(None) {
+            Next::Interrupted => queue.next_batch(None),
+            next => next,
+        },
+        || {
+            mark = queue.flush_mark();
+            assert_eq!(push(&queue, 1, b"", 0), Outcome::Unattended);
+        },
+    );
+    assert_batch(&next, &[0]);
+    assert!(queue.has_passed(mark) && queue.count_before(mark) == 0);
+    let later = queue.flush_mark();
+    assert!(!queue.has_passed(later));
+    assert_eq!(queue.count_before(later), 1);
+    assert_batch(&queue.next_batch(Some(Duration::ZERO)), &[1]);
+    assert!(queue.has_passed(later));
+}
+
+#[test]
+fn whoever_waits_for_room_is_woken_by_every_way_to_make_it() {
+    let full = || {
+        let limits = Limits::new(6000, 20_000, 100, 50).unwrap();
+        let queue = Queue::new(Settings { max_queue_events: 2, ..settings(limits) });
+        assert_eq!(push(&queue, 0, b"", 0), Outcome::Unattended);
+        assert_eq!(push(&queue, 1, b"", 0), Outcome::Unattended);
+        assert_eq!(push(&queue, 2, b"", 0), Outcome::QueueFull);
+        queue
+    };
+    let queue = full();
+    let batch = queue.next_batch(None);
+    let Next::Batch(batch) = batch else { panic!("no batch") };
+    assert!(!queue.wait_for_room(Duration::from_millis(20)), "handed out is not ended");
+    assert!(asleep(|| queue.wait_for_room(LONG), || finish(&queue, &batch)).0);
+    let queue = full();
+    assert!(asleep(|| queue.wait_for_room(LONG), || assert!(queue.purge().is_empty())).0);
+    let queue = full();
+    assert!(asleep(|| queue.wait_for_room(LONG), || queue.close()).0);
+}
+
+#[test]
+fn room_made_by_a_batch_or_by_a_failure_wakes_too() {
+    // Four events of 1000 bytes fill it; as JSON they take less, since a tape has stamps.
+    let limits = Limits::new(6000, 200_000, 100, 50).unwrap();
+    let one = Ring::footprint(tape(0, &[b'a'; 1200], 0).bytes().len());
+    let queue = Queue::new(Settings { max_queue_bytes: 2 * one, ..settings(limits) });
+    // Escapes: let through unmeasured, found too large when written.
+    assert_eq!(push(&queue, 0, &[1; 1200], 0), Outcome::Unattended);
+    assert_eq!(push(&queue, 1, &[1; 1200], 0), Outcome::Unattended);
+    assert_eq!(push(&queue, 2, b"", 0), Outcome::QueueFull);
+    let then = || assert!(matches!(queue.next_batch(Some(Duration::ZERO)), Next::Timeout));
+    let (has_room, waited) = asleep(|| queue.wait_for_room(LONG), then);
+    assert!(has_room && waited < LONG / 2);
+    assert_eq!(counters(&queue)["failed.event_too_large"], 2);
+}
+
+#[test]
+fn interrupts_are_not_lost() {
+    const COUNT: u32 = 20_000;
+    let queue = Queue::new(settings(limits()));
+    thread::scope(|scope| {
+        let queue = &queue;
+        let (sender, receiver) = mpsc::channel();
+        scope.spawn(move || {
+            for round in 0..COUNT {
+                // Both kinds of waiting, in turn.
+                let interrupted = if round % 2 == 0 {
+                    matches!(queue.next_batch(None), Next::Interrupted)
+                } else {
+                    queue.pause(None)
+                };
+                assert!(interrupted);
+                sender.send(()).unwrap();
+            }
+        });
+        for round in 0..COUNT {
+            queue.interrupt();
+            receiver.recv_timeout(LONG).unwrap_or_else(|_| panic!("interrupt {round} was lost"));
+        }
+    });
+}
+
+/// How often this thread went to sleep since it began, and how long it ran.
+#[cfg(target_os = "linux")]
+fn sleeps_and_cpu_time() -> (u64, Duration) {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let sleeps = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
+    let scheduled = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    let nanoseconds = scheduled.split_whitespace().next().unwrap().parse().unwrap();
+    (sleeps.trim().parse().unwrap(), Duration::from_nanos(nanoseconds))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn idle_is_one_sleep() {
+    for (flush_interval, pushes) in [(Duration::MAX, 0), (LONG, 5)] {
+        let queue = Queue::new(Settings { flush_at: 100, flush_interval, ..settings(limits()) });
+        let wait = || {
+            let before = sleeps_and_cpu_time();
+            assert!(matches!(queue.next_batch(None), Next::Interrupted));
+            let after = sleeps_and_cpu_time();
+            after.0 - before.0
+        };
+        let then = || {
+            thread::sleep(Duration::from_millis(100));
+            for number in 0..pushes {
+                assert_eq!(push(&queue, number, b"", 0), Outcome::Unattended);
+                thread::sleep(Duration::from_millis(50));
+            }
+            queue.interrupt();
+        };
+        let (sleeps, _) = asleep(wait, then);
+        // One; for the first event, which arms the timer, one more; and one for the look after
+        // that, which finds nothing new.
+        assert!(sleeps <= if pushes == 0 { 1 } else { 3 }, "{sleeps} sleeps with {pushes} pushes");
+    }
+}
