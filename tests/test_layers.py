@@ -7,6 +7,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+
 import sluiceway
 
 ROOT = Path(sluiceway.__file__).parent

@@ -11,9 +11,10 @@ import gc
 import time
 from typing import Any
 
+import orjson
+
 import events
 import harness
-import orjson
 from peers import importable
 
 TITLE = "Tape to JSON"

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import orjson
+
 from events import CONTEXT, INTEGRATIONS, MESSAGE_ID, TIMESTAMP, Call
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any, Final, Literal, final
 
-from typing_extensions import Self
+from typing_extensions import Self, disjoint_base
 
 __all__ = [
     "CLOSED",
@@ -52,6 +52,7 @@ MESSAGE_ID: Final[int]
 TIMESTAMP: Final[int]
 """The slot of a parameter that is the timestamp."""
 
+@disjoint_base
 class Inlet:
     """The base of every client: what native methods reach without asking Python."""
 

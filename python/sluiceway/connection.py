@@ -137,13 +137,13 @@ class _Answer(http.client.HTTPResponse):
             raise http.client.HTTPException("too many interim responses")
         if self.headers.defects or self.headers.get_payload():
             self._leave_out_broken_lines()
-        # Without exactly one kind of framing two readers may disagree where the response ends. A server that answered
-        # before it had read everything may take the rest for a request. And a node that fails is best left: the next
-        # connection may reach a healthy one.
-        two_framings = "transfer-encoding" in self.headers and "content-length" in self.headers
-        if two_framings:
-            del self.headers["content-length"]
-        self.will_close = bool(self.will_close or two_framings or self.status >= 500 or self.exchange.unsent)
+        lengths = self.headers.get_all("content-length")
+        if lengths and (self.chunked or self.length is None or len(set(lengths)) > 1):
+            self._leave_out_length()
+        # A server that answered before it had read everything may take the rest for a request. And a node that fails is
+        # best left: the next connection may reach a healthy one.
+        if self.status >= 500 or self.exchange.unsent is not None:
+            self.will_close = True
 
     def _leave_out_broken_lines(self) -> None:
         """Keep the headers up to the first line that is none, and no body. urllib3 would log what the server wrote."""
@@ -152,6 +152,12 @@ class _Answer(http.client.HTTPResponse):
             readable[name] = value
         self.headers = self.msg = readable
         self.chunked, self.length, self.will_close = False, 0, True
+
+    def _leave_out_length(self) -> None:
+        """Leave out a length that is no number, or one of two, or beside chunks: two readers may disagree on the end."""
+        del self.headers["content-length"]
+        self.length = None if self.chunked else 0
+        self.will_close = True
 
 
 class _Deadlined(HTTPConnection):

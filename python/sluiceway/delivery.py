@@ -14,15 +14,15 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from sluiceway.errors import DeliveryError
 from sluiceway.notices import Notice
 from sluiceway.report import BatchReport
 from sluiceway.threads import Signal, allocate_rlock, start_thread, thread_id
 
 if TYPE_CHECKING:
     from sluiceway.engine import Batch, Clock
-    from sluiceway.errors import DeliveryError
 
-Callback: TypeAlias = Callable[["DeliveryError | None", BatchReport], Any]
+Callback: TypeAlias = Callable[[DeliveryError | None, BatchReport], Any]
 """Told once what became of an event: `callback(error, batch)`, error is None when it was delivered."""
 
 Job: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]

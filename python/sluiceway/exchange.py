@@ -104,6 +104,8 @@ class Exchanges:
             raise ExchangeError(kind, detail, sent=exchange.sent) from None
         finally:
             self._under_way.discard(exchange)
+            if exchange.stream is not None:
+                exchange.stream.close()
 
     def close(self) -> None:
         """Close every connection, those in use included."""

@@ -154,7 +154,7 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
     if _SECONDS.fullmatch(value):
         seconds = float(value)
     else:
-        from email.utils import parsedate_to_datetime  # noqa: PLC0415 (ten milliseconds, for a rare form)
+        from email.utils import parsedate_to_datetime
 
         try:
             date = parsedate_to_datetime(value)

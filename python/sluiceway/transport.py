@@ -134,7 +134,7 @@ class Urllib3Transport:
         # Looked at again: close() marks first and then looks for what to close.
         if exchanges is None or self._closed:
             raise TransportError("shut", "no", "the transport is closed")
-        from sluiceway.connection import ExchangeError  # noqa: PLC0415 (as in _start)
+        from sluiceway.connection import ExchangeError
 
         try:
             reading = exchanges.make(request.method, request.path, headers, body, request.deadline)
@@ -144,7 +144,7 @@ class Urllib3Transport:
 
     def _start(self) -> Exchanges:
         # urllib3 and ssl take tens of milliseconds to import: not at `import sluiceway`, not in a call.
-        from sluiceway.exchange import Exchanges  # noqa: PLC0415
+        from sluiceway.exchange import Exchanges
 
         pid = os.getpid()
         for ancestor in self._exchanges.copy():

@@ -121,8 +121,12 @@ class Plain:
         """Take one step towards plain and walk on from there. Steps count as depth, so no chain of them is endless."""
         if isinstance(value, Enum):
             return self._walk(value.value, depth + 1)
-        if isinstance(value, (str, UserString)):
-            return self._walk(str.__str__(value) if isinstance(value, str) else str(value), depth)
+        if isinstance(value, str):
+            # Before the copy that makes it plain: it may be huge.
+            self._check_width(str.__len__(value), 1)
+            return self._walk(str.__str__(value), depth)
+        if isinstance(value, UserString):
+            return self._walk(str(value), depth)
         if isinstance(value, int):
             return self._walk(int.__int__(value), depth)
         if isinstance(value, float):

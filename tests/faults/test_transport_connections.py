@@ -14,6 +14,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from sluiceway.transport import Request, Response, TransportError, Urllib3Transport
 
 from .peers import OK, Arrived, Peer, answering
@@ -267,7 +268,7 @@ def test_bodies_of_every_size_arrive_whole(size: int) -> None:
 def test_a_header_cannot_end_its_line_early(headers: dict[str, str], path: str) -> None:
     with Peer(answering(OK)) as peer:
         transport = Urllib3Transport(peer)
-        with pytest.raises(ValueError, match="^a header or the path holds a control character$"):
+        with pytest.raises(ValueError, match=r"^a header or the path holds a control character$"):
             transport.send(request(headers=headers, path=path))
         assert not peer.arrivals
         assert transport.send(request()).status == 200
@@ -471,7 +472,7 @@ def test_urllib3_is_not_imported_before_the_first_request(code: str) -> None:
         b"HTTP/1.1 200 OK\r\ncanary\r\nContent-Length: 6\r\n\r\ncanary",
         b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n6\r\ncanary\r\n0\r\n\r\n",
         b"HTTP/1.1 canary\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: canary, canary2\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: canary\r\n\r\n",
         b"",
     ],
     ids=["ok", "5xx", "redirect", "broken head", "two framings", "garbage", "bad length", "closed"],
@@ -483,13 +484,14 @@ def test_no_log_line_and_no_error_quotes_a_key_or_a_body(answer: bytes, caplog: 
             if not answer:
                 return
 
+    said: list[str] = []
     with caplog.at_level(logging.DEBUG), Peer(behave) as peer:
         transport = Urllib3Transport(peer, gzip=True)
         for _ in range(2):
             try:
                 transport.send(request(b"canary" * 500, {"Authorization": "Basic canary"}))
             except TransportError as error:
-                assert "canary" not in repr(error)
+                said.append(repr(error))
         transport.close()
-    assert "canary" not in caplog.text
+    assert "canary" not in f"{said} {caplog.text}"
     assert all(record.levelno == logging.DEBUG for record in caplog.records)

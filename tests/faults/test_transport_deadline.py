@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+
 from sluiceway.transport import Request, Response, TransportError, Urllib3Transport
 
 from .peers import OK, Arrived, Peer, answering

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trustme
+
 from sluiceway.connection import _verifying_context
 from sluiceway.transport import Request, TransportError, Urllib3Transport
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from sluiceway import FlushResult, Segment
 from sluiceway.testing import Answer, MemoryTransport, Receiver
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from sluiceway import Segment
 from sluiceway.testing import MemoryTransport, Receiver
 

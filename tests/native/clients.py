@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import msgspec
+
 from sluiceway import Segment
 from sluiceway.testing import MemoryTransport
 from sluiceway.vendors.segment import envelope

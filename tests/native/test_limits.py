@@ -14,6 +14,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sluiceway import ConfigError, InvalidEvent
 from sluiceway.testing import MemoryTransport
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from sluiceway import ConfigError, DeliveryError, InvalidEvent, QueueFull, Segment
 from sluiceway.testing import MemoryTransport
 

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+
 from sluiceway import Segment, __version__
 from sluiceway.testing import MemoryTransport
 

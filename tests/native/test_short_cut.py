@@ -28,6 +28,7 @@ from uuid import UUID
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
 from sluiceway import Segment, _native
 
 from .clients import KEY, Kept, Ringed

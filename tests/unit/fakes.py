@@ -148,6 +148,9 @@ class FakeQueue:
         with self.changed:
             return sum(position < mark for batch in self.waiting for position in batch.positions)
 
+    def has_passed(self, mark: int, /) -> bool:
+        return self.count_before(mark) == 0
+
     def attend(self, attended: bool, /) -> None:
         self.attended.append(attended)
 

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from sluiceway import delivery as delivery_room
 
 from .fakes import FakeBatch, Rig

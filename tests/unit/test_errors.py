@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
+
 from sluiceway import errors
 from sluiceway.errors import ConfigError, DeliveryError, InvalidEvent, QueueFull, SluicewayError
 

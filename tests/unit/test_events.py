@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sluiceway.errors import InvalidEvent
 from sluiceway.events import CheckedEvent, check, from_dict, to_dict
 from sluiceway.values import EPOCH

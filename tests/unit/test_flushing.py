@@ -7,6 +7,7 @@ import time
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sluiceway.errors import DeliveryError
 from sluiceway.stats import FlushResult
 

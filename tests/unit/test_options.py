@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import trustme
+
 from sluiceway.errors import ConfigError
 from sluiceway.options import GivenOptions, Options, resolve
 from sluiceway.retry import RetryPolicy

@@ -7,6 +7,7 @@ from email.utils import formatdate
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sluiceway.errors import ConfigError
 from sluiceway.retry import GiveUp, History, RetryPolicy, Wait, parse_retry_after, plan
 

@@ -6,6 +6,7 @@ import copy
 import pickle
 
 import pytest
+
 from sluiceway.errors import SluicewayError
 from sluiceway.secret import Secret
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sluiceway.retry import RetryPolicy
 from sluiceway.verdict import Delivered, Partial, Verdict
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from sluiceway.stats import FlushResult, Stats, from_counters
 
 COUNTERS = {

@@ -23,6 +23,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sluiceway.values import EPOCH, MAX_DEPTH, Plain, TooLarge, Unserializable, to_utc
 
 LIMIT = 32_768

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from sluiceway.verdict import Bisect, Delivered, Reject, Retry, Split, Unauthorized, Verdict, judge
 
 NOW = 1_767_225_600.0

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from sluiceway import worker as worker_room
 from sluiceway.retry import RetryPolicy
 from sluiceway.stats import FlushResult

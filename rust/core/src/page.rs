@@ -90,8 +90,9 @@ mod memory {
     #[derive(Debug)]
     enum Map {
         Anonymous(MmapMut),
-        /// The system refused a map (`RLIMIT_AS`, no more maps): zeroed heap instead.
-        Heap(Box<[u64]>),
+        /// The system refused a map (`RLIMIT_AS`, no more maps): zeroed heap instead. A vector,
+        /// since a box that moves ends the life of the pointers into it.
+        Heap(Vec<u64>),
     }
 
     // SAFETY: a page owns its memory; records in it are handed between threads by the
@@ -103,12 +104,10 @@ mod memory {
 
     impl Page {
         pub(crate) fn new() -> Self {
-            // Populated: one fault for the page instead of one for each 4 KiB of it.
-            let mut map = MmapOptions::new()
-                .len(PAGE_BYTES)
-                .populate()
-                .map_anon()
-                .map_or_else(|_| Map::Heap(vec![0; PAGE_BYTES / size_of::<u64>()].into_boxed_slice()), Map::Anonymous);
+            // Populated: one fault for the page instead of one for each 4 KiB of it. Miri does
+            // not know that flag, and so tries the heap.
+            let map = if cfg!(miri) { None } else { MmapOptions::new().len(PAGE_BYTES).populate().map_anon().ok() };
+            let mut map = map.map_or_else(|| Map::Heap(vec![0; PAGE_BYTES / size_of::<u64>()]), Map::Anonymous);
             let base = match &mut map {
                 Map::Anonymous(map) => map.as_mut_ptr(),
                 Map::Heap(words) => words.as_mut_ptr().cast(),

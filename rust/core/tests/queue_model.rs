@@ -29,7 +29,7 @@ use sluiceway_core::{
     record::Stamps,
     ring::Ring,
     shape::{Field, Kind, Shape, TimeFormat},
-    tape::Tape,
+    tape::{Tape, tag},
 };
 
 /// `{"id":"…","t":0,"text":"…"}`: everything but the text.
@@ -800,6 +800,29 @@ fn room_made_by_a_batch_or_by_a_failure_wakes_too() {
     let (has_room, waited) = asleep(|| queue.wait_for_room(LONG), then);
     assert!(has_room && waited < LONG / 2);
     assert_eq!(counters(&queue)["failed.event_too_large"], 2);
+}
+
+/// What takes most in the ring for its JSON: a list of small floats.
+#[test]
+fn after_a_wait_for_room_any_event_finds_some() {
+    let limits = Limits::new(5000, 200_000, 100, 50).unwrap();
+    let queue = Queue::new(Settings { max_queue_bytes: 12_000, ..settings(limits) });
+    let floats = || {
+        let mut tape = Tape::default();
+        Stamps { id: Some([0; 16]), unix_nanoseconds: 0, shape: 0, token: 1 }.begin(&mut tape);
+        tape.tag(tag::LIST);
+        // `0.0,` each, to the byte.
+        (0..(5000 - AROUND_TEXT) / 4).for_each(|_| tape.float(0.0));
+        tape.end();
+        tape
+    };
+    assert_eq!(queue.push(&floats()), Outcome::Unattended);
+    assert_eq!(queue.push(&floats()), Outcome::QueueFull);
+    assert!(!queue.wait_for_room(Duration::from_millis(5)), "there is some, but not enough");
+    let Next::Batch(batch) = queue.next_batch(None) else { panic!("no batch") };
+    finish(&queue, &batch);
+    assert!(queue.wait_for_room(Duration::ZERO));
+    assert_eq!(queue.push(&floats()), Outcome::Unattended);
 }
 
 #[test]

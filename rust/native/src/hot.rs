@@ -116,23 +116,12 @@ fn hot_type(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
             // SAFETY: all zeroes are what ends the list.
             unsafe { std::mem::zeroed() },
         ];
-        let mut getters = [
-            ffi::PyGetSetDef {
-                name: c"__dict__".as_ptr(),
-                get: Some(ffi::PyObject_GenericGetDict),
-                set: Some(ffi::PyObject_GenericSetDict),
-                doc: ptr::null(),
-                closure: ptr::null_mut(),
-            },
-            // SAFETY: as above.
-            unsafe { std::mem::zeroed() },
-        ];
         let mut slots = [
             slot(ffi::Py_tp_call, ffi::PyVectorcall_Call as *mut c_void),
             slot(ffi::Py_tp_descr_get, get as *mut c_void),
             slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
             slot(ffi::Py_tp_members, members.as_mut_ptr().cast()),
-            slot(ffi::Py_tp_getset, getters.as_mut_ptr().cast()),
+            slot(ffi::Py_tp_getset, GETTERS.0.as_ptr().cast_mut().cast()),
             slot(ffi::Py_tp_methods, METHODS.0.as_ptr().cast_mut().cast()),
             slot(0, ptr::null_mut()),
         ];
@@ -189,6 +178,23 @@ static METHODS: Methods = Methods([
         ml_doc: ptr::null(),
     },
     ffi::PyMethodDef::zeroed(),
+]);
+
+/// The type's attributes; unlike the members, CPython keeps the address and copies nothing.
+struct Getters([ffi::PyGetSetDef; 2]);
+
+// SAFETY: nobody writes to it.
+unsafe impl Sync for Getters {}
+
+static GETTERS: Getters = Getters([
+    ffi::PyGetSetDef {
+        name: c"__dict__".as_ptr(),
+        get: Some(ffi::PyObject_GenericGetDict),
+        set: Some(ffi::PyObject_GenericSetDict),
+        doc: ptr::null(),
+        closure: ptr::null_mut(),
+    },
+    ffi::PyGetSetDef { name: ptr::null(), get: None, set: None, doc: ptr::null(), closure: ptr::null_mut() },
 ]);
 
 /// Copied and pickled by its name, as a function is.
