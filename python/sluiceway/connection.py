@@ -122,9 +122,9 @@ class _Answer(http.client.HTTPResponse):
         super().__init__(sock, *args, **options)
         self.exchange: Exchange = sock.exchange
 
-    def begin(self) -> None:
+    def begin(self, **options: Any) -> None:
         for _ in range(_MAX_INTERIM_RESPONSES + 1):
-            super().begin()
+            super().begin(**options)
             if self.exchange.ended:
                 # http.client takes the end of the stream for the end of the head.
                 raise http.client.IncompleteRead(b"")
@@ -154,7 +154,7 @@ class _Answer(http.client.HTTPResponse):
         self.chunked, self.length, self.will_close = False, 0, True
 
     def _leave_out_length(self) -> None:
-        """Leave out a length that is no number, or one of two, or beside chunks: two readers may disagree on the end."""
+        """Leave out a length that is no number, one of two, or beside chunks: two readers may disagree on the end."""
         del self.headers["content-length"]
         self.length = None if self.chunked else 0
         self.will_close = True

@@ -161,6 +161,6 @@ def _reason(error: Exception, exchange: Exchange) -> tuple[str, str]:
     cause = exchange.unsent or cause
     if isinstance(cause, (TimeoutError, exceptions.TimeoutError)):
         return "timeout", "no response in time"
-    if isinstance(cause, OSError):
+    if isinstance(cause, OSError) or isinstance(error, exceptions.SSLError):
         return exchange.kind, describe(cause)
     return "protocol", type(cause).__name__

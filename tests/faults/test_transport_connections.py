@@ -154,6 +154,31 @@ def test_the_replacement_is_not_replaced_again_and_the_first_bytes_count() -> No
         assert caught.value.sent == "maybe"
 
 
+def test_the_replacement_is_a_new_connection_though_another_idle_one_is_there() -> None:
+    """After a restart of the server all of them are stale, and there is one more attempt only."""
+
+    def behave(arrived: Arrived) -> None:
+        arrived.read()
+        if len(peer.arrivals) == 3:
+            arrived.send(OK)
+            return
+        both.wait(5)
+        arrived.send(OK)
+        arrived.read()
+        arrived.reset()
+
+    both = threading.Barrier(2)
+    with Peer(behave) as peer:
+        transport = Urllib3Transport(peer)
+        threads = [threading.Thread(target=transport.send, args=(request(),)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(5)
+        assert transport.send(request()).status == 200
+        assert sorted(arrived.requests for arrived in peer.arrivals) == [1, 1, 2]
+
+
 def test_a_reused_connection_that_stays_silent_is_not_replaced() -> None:
     def behave(arrived: Arrived) -> None:
         arrived.read()

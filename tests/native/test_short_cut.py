@@ -16,6 +16,7 @@ import pickle
 import pydoc
 import sys
 import threading
+import time
 import typing
 import weakref
 from collections.abc import Callable
@@ -329,17 +330,19 @@ def test_a_method_that_is_patched_is_the_one_that_is_called() -> None:
     with mock.patch.object(Segment, "track", return_value="patched") as patched:
         assert client.track("u", "E") == "patched"
     patched.assert_called_once_with("u", "E")
+    with mock.patch.object(Segment, "track", autospec=True, return_value="patched"):
+        assert client.track("u", event="E") == "patched"
+    with mock.patch.object(Segment, "track", wraps=functools.partial(Segment.track, client)) as patched:
+        assert client.track("u", event="wrapped") is True
+    patched.assert_called_once_with("u", event="wrapped")
     assert client.track("u", "E") is True
-    with mock.patch.object(Segment, "track", autospec=True, return_value=True) as patched:
-        assert client.track("u", event="E") is True
-        with pytest.raises(TypeError):
-            client.track("u", colour="red")
-    patched.assert_called_once_with(client, "u", event="E")
-    assert client.stats().offered == 1
+    assert [json.loads(event)["event"] for event in client.take()] == ["wrapped", "E"]
+    assert client.stats().offered == 2
     stand_in = mock.create_autospec(Segment, instance=True)
     stand_in.track("u", "E")
-    with pytest.raises(TypeError):
-        stand_in.track(colour="red")
+    stand_in.track.assert_called_once_with("u", "E")
+    with pytest.raises(AttributeError):
+        stand_in.tarck("u", "E")
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -453,6 +456,8 @@ class Counted:
         self.own = "".join(["own ", "id"])
         self.user = "".join(["us", "er"])
 
+    def hear(self, error: Any, batch: Any) -> None: ...
+
     def counts(self) -> dict[str, int]:
         return {name: sys.getrefcount(value) for name, value in vars(self).items()}
 
@@ -466,7 +471,7 @@ def plain_calls(client: Any, own: Counted) -> None:
 
 def odd_calls(client: Any, own: Counted) -> None:
     client.track(own.user, own.text, own.odd, timestamp=own.when, message_id=own.id)
-    client.track(own.number, own.text, own.properties, callback=client.stats)
+    client.track(own.number, own.text, own.properties, callback=own.hear)
 
 
 def refused_calls(client: Any, own: Counted) -> None:
@@ -500,13 +505,15 @@ def test_references_are_as_many_after_ten_thousand_calls(calls: Callable[[Any, C
     others = [client, Segment.track, plain_function("track"), type(client), client._assembly.queue, DEEP]
     for _ in range(20):
         calls(client, own)
-    client.take()
+    client.purge()
+    assert client._assembly.delivery.wait(time.monotonic() + 10)
     gc.collect()
     before = own.counts(), [sys.getrefcount(each) for each in others]
     for _ in range(rounds // 100):
         for _ in range(100):
             calls(client, own)
-        client._assembly.purge()
+        client.purge()
+    assert client._assembly.delivery.wait(time.monotonic() + 10)
     gc.collect()
     after = own.counts(), [sys.getrefcount(each) for each in others]
     assert after == before

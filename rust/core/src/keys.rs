@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     fn json(keys: &Keys, number: u16) -> Vec<u8> {
-        keys.json(number).unwrap().json().to_vec()
+        keys.json(number).unwrap().json()
     }
 
     #[test]

@@ -5,10 +5,13 @@ use crate::sync::{AtomicPtr, Ordering};
 
 pub(crate) use memory::{PAGE_BYTES, Page};
 
-/// How many empty pages are kept for the next burst: one mebibyte of them.
-const SPARES: usize = if cfg!(loom) { 1 } else { (1 << 20) / PAGE_BYTES };
+/// How many empty pages are kept once a burst is over: one mebibyte of them.
+const KEPT: usize = if cfg!(loom) { 1 } else { (1 << 20) / PAGE_BYTES };
+/// How many are kept while it lasts: a backlog that rises and falls by less than this
+/// asks the system for nothing. Mapping and unmapping were a tenth of a burst.
+const SPARES: usize = if cfg!(loom) { 1 } else { (16 << 20) / PAGE_BYTES };
 
-/// The few empty pages kept ready, so that a steady flow stays in cache.
+/// The empty pages kept ready.
 #[derive(Debug)]
 pub(crate) struct Spares([AtomicPtr<Page>; SPARES]);
 
@@ -21,16 +24,24 @@ impl Spares {
     #[cold]
     #[expect(clippy::unnecessary_box_returns, reason = "a slot holds its address")]
     pub(crate) fn take(&self) -> Box<Page> {
-        for place in &self.0 {
-            // Acquire: pairs with the Release in `give`; the page's zeroes come with it.
-            let page = place.swap(std::ptr::null_mut(), Ordering::Acquire);
-            if !page.is_null() {
-                // SAFETY: `give` made this pointer from a box, and the swap made us the
-                // only one to have it.
-                return unsafe { Box::from_raw(page) };
-            }
+        self.0.iter().find_map(Self::empty).unwrap_or_else(|| Box::new(Page::new()))
+    }
+
+    /// Hands all but a few pages to the system. To be called when the ring is empty.
+    pub(crate) fn trim(&self) {
+        self.0[KEPT..].iter().filter_map(Self::empty).for_each(drop);
+    }
+
+    /// Takes the page that is at `place`.
+    fn empty(place: &AtomicPtr<Page>) -> Option<Box<Page>> {
+        if place.load(Ordering::Relaxed).is_null() {
+            return None;
         }
-        Box::new(Page::new())
+        // Acquire: pairs with the Release in `give`; the page's zeroes come with it.
+        let page = place.swap(std::ptr::null_mut(), Ordering::Acquire);
+        // SAFETY: `give` made this pointer from a box, and the swap made us the only one to
+        // have it.
+        (!page.is_null()).then(|| unsafe { Box::from_raw(page) })
     }
 
     /// Takes back a page whose first `used` bytes may hold anything: zeroes and keeps it,

@@ -75,8 +75,10 @@ impl Shape {
             TimeFormat::EpochMillis => 1,
         };
         let fields: usize = self.fields.iter().map(Field::least_bytes).sum();
-        // Two quotes and a byte: the least that an id takes.
-        self.before_id.len() + 3 + self.before_time.len() + time + fields + self.tail.len()
+        // A tape counts a comma with each value. The one after a caller's id, and what a
+        // spread's tape counts for its bracket, are not written a second time.
+        let counted = 1 + self.fields.iter().filter(|field| field.kind == Kind::Spread).count();
+        (self.before_id.len() + self.before_time.len() + time + fields + self.tail.len()).saturating_sub(counted)
     }
 }
 
@@ -85,7 +87,7 @@ impl Field {
         if self.default.is_empty() && !self.required {
             return 0;
         }
-        // The value itself is counted by the tape; a default is longer than none.
-        self.json_key.len()
+        // The value is counted by the tape, with a comma; a default is longer than none.
+        self.json_key.len() - 1
     }
 }

@@ -57,7 +57,7 @@ pub mod tag {
 pub struct Tape {
     bytes: Vec<u8>,
     least_json: usize,
-    numbers_spread: usize,
+    spread: usize,
 }
 
 impl Tape {
@@ -69,7 +69,7 @@ impl Tape {
             self.bytes.shrink_to(KEPT_BYTES);
         }
         self.least_json = 0;
-        self.numbers_spread = 0;
+        self.spread = 0;
     }
 
     /// What was written.
@@ -84,10 +84,10 @@ impl Tape {
         self.least_json
     }
 
-    /// What its JSON takes at most, but for escapes: the same with each number at its longest.
+    /// What its JSON takes at most, but for escapes.
     #[must_use]
     pub fn most_json_unescaped(&self) -> usize {
-        self.least_json + self.numbers_spread
+        self.least_json + self.spread
     }
 
     /// How much is written: a place to come back to with [`Tape::retag`].
@@ -103,11 +103,20 @@ impl Tape {
         }
     }
 
-    /// A constant, or the beginning of a map or a list.
+    /// The beginning of a map or a list.
     #[inline]
     pub fn tag(&mut self, tag: u8) {
         self.bytes.push(tag);
         self.least_json += 1;
+        // Empty, it is its other bracket longer, and a comma; else the last value paid for one.
+        self.spread += 2;
+    }
+
+    /// `null`, `false` or `true`, by its tag.
+    #[inline]
+    pub fn constant(&mut self, tag: u8) {
+        self.bytes.push(tag);
+        self.least_json += if tag == tag::FALSE { 6 } else { 5 };
     }
 
     /// The end of a map or a list. Its bracket pays for the comma that was counted after
@@ -183,7 +192,7 @@ impl Tape {
     #[inline]
     fn number<const N: usize>(&mut self, tag: u8, bytes: [u8; N], least: usize, most: usize) {
         self.least_json += least;
-        self.numbers_spread += most - least;
+        self.spread += most - least;
         self.tagged(tag, bytes);
     }
 

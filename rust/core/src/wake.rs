@@ -82,7 +82,9 @@ impl Wake {
             // it finds its threshold standing and parks again. Likewise a token that is left
             // to a thread which was awake already only makes its next park look once more.
             //
-            // Acquire: pairs with the Release in `enter`, for that next one.
+            // Acquire: pairs with the Release in `enter`, for that next one: its announcement is
+            // not what we have read.
+            // loom: cannot tell. The handle is no cell of its, so it may be read unpublished.
             let sleeper = self.sleeper.load(Ordering::Acquire);
             // SAFETY: a threshold is only announced after `sleeper` was set, and the
             // handle it points at lives in `threads` as long as `self`.
@@ -126,6 +128,7 @@ impl Wake {
         // Shared, not exclusive: a late `rouse` may be reading the handle.
         let handle = std::ptr::from_ref::<thread::Thread>(&threads[index]).cast_mut();
         // Release: the handle's content before its address.
+        // loom: cannot tell, as in `rouse`.
         self.sleeper.store(handle, Ordering::Release);
     }
 }

@@ -14,7 +14,12 @@ use sluiceway_core::{
 
 /// An event of exactly `len` bytes that differs from its neighbours.
 fn event(number: usize, len: usize) -> Vec<u8> {
-    number.to_le_bytes().into_iter().chain((0..).map(|place: usize| (place * 7 + number).to_le_bytes()[0])).take(len).collect()
+    number
+        .to_le_bytes()
+        .into_iter()
+        .chain((0..).map(|place: usize| (place * 7 + number).to_le_bytes()[0]))
+        .take(len)
+        .collect()
 }
 
 /// Offers an event whose id is all but its first byte.
@@ -64,8 +69,11 @@ fn batches(limits: Limits, events: &[Vec<u8>]) -> (Vec<Batch>, Vec<usize>) {
 
 /// Limits around the sizes below, and an envelope.
 fn limits() -> impl Strategy<Value = (Limits, usize)> {
-    (1_usize..40, 0_usize..30, prop_oneof![Just(0_usize), 0_usize..200], 1_usize..12)
-        .prop_map(|(event, envelope, more, count)| (Limits::new(event, event + envelope + more, count, envelope).unwrap(), envelope))
+    (1_usize..40, 0_usize..30, prop_oneof![Just(0_usize), 0_usize..200], 1_usize..12).prop_map(
+        |(event, envelope, more, count)| {
+            (Limits::new(event, event + envelope + more, count, envelope).unwrap(), envelope)
+        },
+    )
 }
 
 proptest! {
@@ -264,8 +272,8 @@ proptest! {
                 prop_assert_eq!(view.release(), (0, 0));
             }
         }
-        prop_assert_eq!(whole.end() as usize + ended.len(), events.len());
-        prop_assert_eq!(whole.release().0 as usize + released.len(), events.len());
+        prop_assert_eq!(whole.end() + ended.len() as u64, events.len() as u64);
+        prop_assert_eq!(whole.release().0 + released.len() as u64, events.len() as u64);
     }
 }
 

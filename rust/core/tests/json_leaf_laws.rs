@@ -1,6 +1,6 @@
 //! The laws of JSON's leaves: strings, numbers and times, each held to somebody else's arithmetic.
 // Miri runs the tests inside the modules, which take every path once; these would take it a day.
-#![cfg(not(miri))]
+#![cfg(not(any(loom, miri)))]
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its own functions too")]
 
 use proptest::prelude::*;
@@ -230,6 +230,18 @@ proptest! {
     #[test]
     fn float_of_any_bits_reads_back_to_the_same_bits(bits in any::<u64>()) {
         assert_float_law(f64::from_bits(bits));
+    }
+
+    #[test]
+    fn hundredths_are_written_as_the_shortest_digits_have_them(hundredths in -200_000_000_000_i64..200_000_000_000) {
+        #[allow(clippy::cast_precision_loss, reason = "below 2^53")]
+        let number = hundredths as f64 / 100.0;
+        assert_eq!(float_text(number).0, zmij::Buffer::new().format_finite(number));
+        // Its neighbours are no hundredths, and nearly that.
+        for bits in [number.to_bits() + 1, number.to_bits().saturating_sub(1)] {
+            let number = f64::from_bits(bits);
+            assert_eq!(float_text(number).0, zmij::Buffer::new().format_finite(number));
+        }
     }
 
     #[test]

@@ -115,15 +115,26 @@ fn sum(counters: &HashMap<String, u64>, prefix: &str) -> u64 {
 enum Action {
     /// A text of so many bytes, of a kind that takes six times as much as JSON if it is
     /// escaped, with or without somebody who wants to know its end.
-    Push { len: usize, is_escaped: bool, has_token: bool },
+    Push {
+        len: usize,
+        is_escaped: bool,
+        has_token: bool,
+    },
     /// As many pushes of one byte.
     PushMany(usize),
     /// As often as there is one.
     NextBatch(usize),
     FlushMark,
     /// One of the batches out there, or a part of it: left, right, or every second event.
-    Settle { batch: prop::sample::Index, part: u8, end: u8 },
-    Release { batch: prop::sample::Index, part: u8 },
+    Settle {
+        batch: prop::sample::Index,
+        part: u8,
+        end: u8,
+    },
+    Release {
+        batch: prop::sample::Index,
+        part: u8,
+    },
     Purge,
     Close,
 }
@@ -179,16 +190,18 @@ fn made() -> impl Strategy<Value = Made> {
         any::<bool>(),
         any::<bool>(),
     )
-        .prop_map(|(event_bytes, more, batch_events, max_events, max_bytes, flush_at, flush_first, drop_oldest)| Made {
-            event_bytes,
-            batch_bytes: event_bytes + ENVELOPE + more,
-            batch_events,
-            max_events,
-            max_bytes,
-            flush_at,
-            flush_first,
-            drop_oldest,
-        })
+        .prop_map(
+            |(event_bytes, more, batch_events, max_events, max_bytes, flush_at, flush_first, drop_oldest)| Made {
+                event_bytes,
+                batch_bytes: event_bytes + ENVELOPE + more,
+                batch_events,
+                max_events,
+                max_bytes,
+                flush_at,
+                flush_first,
+                drop_oldest,
+            },
+        )
 }
 
 const ENVELOPE: usize = 40;
@@ -207,6 +220,16 @@ struct Event {
     end: u64,
 }
 
+/// A batch out there.
+#[derive(Debug)]
+struct Out {
+    batch: Batch,
+    events: Vec<Event>,
+    /// The numbers of those that have not ended, and of those that hold their budget.
+    open: HashSet<u64>,
+    charged: HashSet<u64>,
+}
+
 /// The queue as it should be: one list of what waits, one of what is out.
 #[derive(Debug)]
 struct Model {
@@ -218,8 +241,7 @@ struct Model {
     is_first: bool,
     is_closed: bool,
     pushed: u64,
-    /// For each batch its events, then which have not ended, then which hold their budget.
-    out: Vec<(Batch, Vec<Event>, HashSet<u64>, HashSet<u64>)>,
+    out: Vec<Out>,
     lost: Vec<(u64, bool)>,
     expected: HashMap<&'static str, u64>,
 }
@@ -247,7 +269,8 @@ impl Model {
 
     fn held(&self) -> Held {
         let ring = self.ring.iter().map(|event| event.footprint);
-        let held = self.out.iter().flat_map(|(_, events, _, held)| events.iter().filter(|e| held.contains(&e.number)));
+        let held =
+            self.out.iter().flat_map(|out| out.events.iter().filter(|event| out.charged.contains(&event.number)));
         let bytes: Vec<u64> = ring.chain(held.map(|event| event.json as u64 + 1)).collect();
         Held { events: bytes.len() as u64, bytes: bytes.iter().sum() }
     }
@@ -375,7 +398,7 @@ impl Model {
         let json = format!("[{}]", String::from_utf8(batch.runs().collect::<Vec<_>>().join(&b","[..])).unwrap());
         assert_eq!(serde_json::from_str::<Vec<serde_json::Value>>(&json).unwrap().len(), batch.len());
         let all: HashSet<u64> = expected.into_iter().collect();
-        self.out.push((batch, events, all.clone(), all));
+        self.out.push(Out { batch, events, open: all.clone(), charged: all });
     }
 
     /// A view of one of the batches out there, and the numbers of its events.
@@ -384,7 +407,7 @@ impl Model {
             return None;
         }
         let index = batch.index(self.out.len());
-        let whole = &self.out[index].0;
+        let whole = &self.out[index].batch;
         let half = whole.len() / 2;
         let part = match part {
             0 => whole.clone(),
@@ -402,20 +425,20 @@ impl Model {
             ("dropped.throttled", End::Dropped(Dropped::Throttled)),
             ("handed_over", End::HandedOver),
         ][usize::from(end)];
-        let ended = numbers(part).iter().filter(|number| self.out[index].2.remove(number)).count() as u64;
+        let ended = numbers(part).iter().filter(|number| self.out[index].open.remove(number)).count() as u64;
         assert_eq!(queue.settle(part, end), ended);
         self.count(name, ended);
     }
 
     fn release(&mut self, queue: &Queue, index: usize, part: &Batch) {
         for number in numbers(part) {
-            self.out[index].3.remove(&number);
+            self.out[index].charged.remove(&number);
         }
         queue.release(part);
     }
 
-    fn act(&mut self, queue: &Queue, action: Action) {
-        match action {
+    fn act(&mut self, queue: &Queue, action: &Action) {
+        match *action {
             Action::Push { len, is_escaped, has_token } => {
                 let text = vec![if is_escaped { 1 } else { b'a' }; len];
                 self.push(queue, &text, has_token);
@@ -457,7 +480,7 @@ impl Model {
             assert_eq!(counters[*name], *expected, "{name}");
         }
         assert_eq!(counters["offered"], counters["accepted"] + sum(&counters, "refused."));
-        let sealed: u64 = self.out.iter().map(|(_, _, open, _)| open.len() as u64).sum();
+        let sealed: u64 = self.out.iter().map(|out| out.open.len() as u64).sum();
         assert_eq!((queue.waiting(), counters["sealed"]), (self.ring.len() as u64, sealed));
         let ended = counters["delivered"] + sum(&counters, "failed.") + sum(&counters, "dropped.");
         let ended = ended + counters["handed_over"];
@@ -490,18 +513,18 @@ proptest! {
         });
         let mut model = Model::new(made);
         for action in actions {
-            model.act(&queue, action);
+            model.act(&queue, &action);
             model.check(&queue);
         }
         // To the end: closed, handed out, ended, given back, and nothing is left.
-        model.act(&queue, Action::Close);
+        model.act(&queue, &Action::Close);
         while !model.ring.is_empty() {
             model.next_batch(&queue);
             model.check(&queue);
         }
         prop_assert!(matches!(queue.next_batch(None), Next::Closed));
         for index in 0..model.out.len() {
-            let whole = model.out[index].0.clone();
+            let whole = model.out[index].batch.clone();
             model.settle(&queue, index, &whole, 0);
             model.release(&queue, index, &whole);
         }
@@ -667,15 +690,14 @@ fn two_who_take_batches_share_them() {
 }
 
 /// Runs `wait` on a thread of its own, and `then` once that had time to fall asleep; returns
-/// what `wait` returned and how long after `then` it did.
-fn asleep<R: Send>(wait: impl FnOnce() -> R + Send, then: impl FnOnce()) -> (R, Duration) {
+/// what `wait` returned. Fails if that took so long that it woke by its own timeout.
+fn asleep<R: Send>(wait: impl FnOnce() -> R + Send, then: impl FnOnce()) -> R {
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::channel();
         scope.spawn(move || sender.send(wait()).unwrap());
         assert!(receiver.recv_timeout(Duration::from_millis(50)).is_err(), "did not wait");
         then();
-        let start = Instant::now();
-        (receiver.recv_timeout(LONG).expect("was not woken"), start.elapsed())
+        receiver.recv_timeout(LONG / 2).unwrap_or_else(|_| panic!("was not woken"))
     })
 }
 
@@ -718,8 +740,9 @@ fn large_events_count_with_their_bytes() {
     // On the heap: the ring itself holds eight bytes of each.
     let queue = Queue::new(Settings { flush_at: 1000, ..settings(Limits::new(200_000, 500_000, 100, 50).unwrap()) });
     let then = || {
+        let text = vec![b'a'; 150_000];
         for number in 0..3 {
-            assert_eq!(push(&queue, number, &[b'a'; 150_000], 0), Outcome::Unattended);
+            assert_eq!(push(&queue, number, &text, 0), Outcome::Unattended);
         }
     };
     assert_batch(&asleep(|| queue.next_batch(None), then).0, &[0, 1, 2]);
@@ -727,10 +750,9 @@ fn large_events_count_with_their_bytes() {
 
 #[test]
 fn an_event_waits_for_others_as_long_as_the_interval() {
-    let flush_interval = Duration::from_millis(150);
+    let flush_interval = Duration::from_millis(500);
     let queue = Queue::new(Settings { flush_at: 10, flush_interval, ..settings(limits()) });
-    let (next, waited) =
-        asleep(|| queue.next_batch(None), || assert_eq!(push(&queue, 0, b"", 0), Outcome::Unattended));
+    let (next, waited) = asleep(|| queue.next_batch(None), || assert_eq!(push(&queue, 0, b"", 0), Outcome::Unattended));
     assert_batch(&next, &[0]);
     // It may be less: the queue knows when the ring was last seen empty, not when events came.
     assert!(waited < LONG / 2);
@@ -851,38 +873,54 @@ fn interrupts_are_not_lost() {
     });
 }
 
-/// How often this thread went to sleep since it began, and how long it ran.
+/// How often this thread went to sleep since it began.
 #[cfg(target_os = "linux")]
-fn sleeps_and_cpu_time() -> (u64, Duration) {
+fn sleeps() -> u64 {
     let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
     let sleeps = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
-    let scheduled = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    let nanoseconds = scheduled.split_whitespace().next().unwrap().parse().unwrap();
-    (sleeps.trim().parse().unwrap(), Duration::from_nanos(nanoseconds))
+    sleeps.trim().parse().unwrap()
+}
+
+/// How often a thread falls asleep in `next_batch` while `then` happens, until interrupted.
+#[cfg(target_os = "linux")]
+fn sleeps_while(queue: &Queue, then: impl FnOnce()) -> u64 {
+    let wait = || {
+        let before = sleeps();
+        assert!(matches!(queue.next_batch(None), Next::Interrupted));
+        sleeps() - before
+    };
+    let then = || {
+        then();
+        queue.interrupt();
+    };
+    asleep(wait, then).0
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn idle_is_one_sleep() {
-    for (flush_interval, pushes) in [(Duration::MAX, 0), (LONG, 5)] {
-        let queue = Queue::new(Settings { flush_at: 100, flush_interval, ..settings(limits()) });
-        let wait = || {
-            let before = sleeps_and_cpu_time();
-            assert!(matches!(queue.next_batch(None), Next::Interrupted));
-            let after = sleeps_and_cpu_time();
-            after.0 - before.0
-        };
-        let then = || {
-            thread::sleep(Duration::from_millis(100));
-            for number in 0..pushes {
-                assert_eq!(push(&queue, number, b"", 0), Outcome::Unattended);
-                thread::sleep(Duration::from_millis(50));
-            }
-            queue.interrupt();
-        };
-        let (sleeps, _) = asleep(wait, then);
-        // One; for the first event, which arms the timer, one more; and one for the look after
-        // that, which finds nothing new.
-        assert!(sleeps <= if pushes == 0 { 1 } else { 3 }, "{sleeps} sleeps with {pushes} pushes");
+    for waiting in 0..3 {
+        let queue = Queue::new(Settings { flush_at: 1000, flush_interval: LONG, ..settings(limits()) });
+        for number in 0..waiting {
+            assert_eq!(push(&queue, number, b"", 0), Outcome::Unattended);
+        }
+        // With a timer armed one more: once it has seen that nothing more comes.
+        let sleeps = sleeps_while(&queue, || thread::sleep(Duration::from_millis(300)));
+        assert!(sleeps <= 1 + waiting.min(1), "{sleeps} sleeps while {waiting} events wait");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn events_below_every_trigger_do_not_each_wake() {
+    const COUNT: u64 = 60;
+    let queue = Queue::new(Settings { flush_at: 1000, flush_interval: LONG, ..settings(limits()) });
+    let then = || {
+        for number in 0..COUNT {
+            assert_eq!(push(&queue, number, b"", 0), Outcome::Unattended);
+            thread::sleep(Duration::from_millis(3));
+        }
+    };
+    let sleeps = sleeps_while(&queue, then);
+    assert!(sleeps < COUNT / 2, "{sleeps} sleeps for {COUNT} events");
 }

@@ -222,10 +222,12 @@ fn a_reservation_finds_an_address() {
                 u64::from(is_granted)
             })
         });
-        let pop_and_release = || pop(&ring).inspect(|_| {
-            step();
-            budget.release(1, RECORD);
-        });
+        let pop_and_release = || {
+            pop(&ring).inspect(|_| {
+                step();
+                budget.release(1, RECORD);
+            })
+        };
         let mut popped: Vec<u64> = (0..2).filter_map(|_| pop_and_release()).collect();
         let [first, second] = producers.map(|producer| producer.join().unwrap());
         popped.extend(std::iter::from_fn(pop_and_release));
@@ -387,10 +389,12 @@ fn padding_may_install_the_page() {
         let ring = Arc::new(used(2, 2));
         let small = {
             let ring = Arc::clone(&ring);
-            thread::spawn(move || (0..3).for_each(|_| {
-                step();
-                ring.push(&[]).unwrap();
-            }))
+            thread::spawn(move || {
+                for _ in 0..3 {
+                    step();
+                    ring.push(&[]).unwrap();
+                }
+            })
         };
         let ring_of_large = Arc::clone(&ring);
         let large = thread::spawn(move || push(&ring_of_large, 2, 0));
@@ -606,7 +610,7 @@ fn sleepers_in_turn_are_each_woken() {
 fn two_hold_what_there_is_one_of_in_turn() {
     explore("two_hold_what_there_is_one_of_in_turn", || {
         let (budget, held) = (Arc::new(Budget::new(1, 8)), Arc::new(UnsafeCell::new(0)));
-        let hold = |budget: &Budget, held: &UnsafeCell<u64>| {
+        let take_a_turn = |budget: &Budget, held: &UnsafeCell<u64>| {
             step();
             if budget.reserve(8) == Reservation::Granted {
                 // SAFETY: there is one reservation; loom checks.
@@ -617,9 +621,9 @@ fn two_hold_what_there_is_one_of_in_turn() {
         };
         let others = [(); 2].map(|()| {
             let (budget, held) = (Arc::clone(&budget), Arc::clone(&held));
-            thread::spawn(move || hold(&budget, &held))
+            thread::spawn(move || take_a_turn(&budget, &held))
         });
-        hold(&budget, &held);
+        take_a_turn(&budget, &held);
         for other in others {
             other.join().unwrap();
         }

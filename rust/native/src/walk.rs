@@ -126,11 +126,11 @@ impl Walk<'_, '_> {
                 return Ok(());
             }
             if value == ffi::Py_None() {
-                self.tape.tag(tag::NULL);
+                self.tape.constant(tag::NULL);
                 return Ok(());
             }
             if kind == &raw mut ffi::PyBool_Type {
-                self.tape.tag(if value == ffi::Py_True() { tag::TRUE } else { tag::FALSE });
+                self.tape.constant(if value == ffi::Py_True() { tag::TRUE } else { tag::FALSE });
                 return Ok(());
             }
             if kind == &raw mut ffi::PyDict_Type {

@@ -91,8 +91,12 @@ unsafe fn with_vector(out: &mut Vec<u8>, end: *mut u8, write: impl FnOnce(&mut V
     ends(out)
 }
 
+#[allow(
+    clippy::inline_always,
+    reason = "a method that is called takes the pen's address, and then both ends live in memory"
+)]
 impl Sink for Pen<'_> {
-    #[inline]
+    #[inline(always)]
     fn byte(&mut self, byte: u8) {
         // SAFETY: there is room.
         unsafe {
@@ -101,27 +105,29 @@ impl Sink for Pen<'_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn piece(&mut self, piece: &Piece) {
+        let end = self.room();
+        let (head, tail) = piece.halves();
         // SAFETY: there is room for the padded piece.
         unsafe {
-            self.room().cast::<[u8; Piece::MAX_BYTES]>().write(*piece.padded());
+            end.cast::<[u8; Piece::HALF_BYTES]>().write(*head);
+            if piece.len() > Piece::HALF_BYTES {
+                end.add(Piece::HALF_BYTES).cast::<[u8; Piece::MAX_BYTES - Piece::HALF_BYTES]>().write(*tail);
+            }
             self.wrote(piece.len());
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn piece_after(&mut self, separator: u8, piece: &Piece) {
-        // SAFETY: there is room for the padded piece, whose first byte this replaces.
-        unsafe {
-            let end = self.room();
-            end.cast::<[u8; Piece::MAX_BYTES]>().write(*piece.padded());
-            end.write(separator);
-            self.wrote(piece.len());
-        }
+        let start = self.room();
+        self.piece(piece);
+        // SAFETY: `room` gave this place, and the piece was written over it.
+        unsafe { start.write(separator) };
     }
 
-    #[inline]
+    #[inline(always)]
     fn word(&mut self, padded: [u8; 8], len: usize) {
         // SAFETY: there is room for a word.
         unsafe {
@@ -130,12 +136,12 @@ impl Sink for Pen<'_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn json(&mut self, json: &[u8]) {
         self.long(|out| escape::append(out, json));
     }
 
-    #[inline]
+    #[inline(always)]
     fn short_text(&mut self, text: &[u8; SHORT_BYTES], len: usize) {
         // SAFETY: there is room for the whole text and two quotes.
         unsafe {
@@ -150,35 +156,39 @@ impl Sink for Pen<'_> {
         self.text(text.get(..len).unwrap_or(text));
     }
 
-    #[inline]
+    #[inline(always)]
     fn text(&mut self, utf8: &[u8]) {
         self.long(|out| escape::write_str(out, utf8));
     }
 
-    #[inline]
+    #[inline(always)]
     fn int(&mut self, value: i64) {
-        // SAFETY: there is room for twenty bytes.
+        // SAFETY: there is room for a number's bytes.
         unsafe {
             let len = number::put_i64(value, self.room());
             self.wrote(len);
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn uint(&mut self, value: u64) {
-        self.long(|out| number::write_u64(out, value));
+        // SAFETY: there is room for a number's bytes.
+        unsafe {
+            let len = number::put_u64(value, self.room());
+            self.wrote(len);
+        }
     }
 
-    #[inline]
+    #[inline(always)]
     fn float(&mut self, value: f64) {
-        // SAFETY: there is room for a float's bytes.
+        // SAFETY: there is room for a number's bytes.
         unsafe {
             let len = number::put_f64(value, self.room());
             self.wrote(len);
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn uuid(&mut self, id: [u8; 16]) {
         // SAFETY: there is room for an id and two quotes.
         unsafe {
@@ -190,7 +200,7 @@ impl Sink for Pen<'_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn moment(&mut self, unix_nanoseconds: i64) {
         // SAFETY: there is room for a moment and two quotes.
         unsafe {
@@ -202,7 +212,7 @@ impl Sink for Pen<'_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn datetime(&mut self, unix_microseconds: i64) {
         self.long(|out| {
             out.push(b'"');
@@ -211,7 +221,7 @@ impl Sink for Pen<'_> {
         });
     }
 
-    #[inline]
+    #[inline(always)]
     fn written(&self) -> usize {
         // SAFETY: see `end`.
         unsafe { self.end.offset_from_unsigned(self.out.as_ptr()) }

@@ -9,29 +9,33 @@ use crate::ident;
 /// A short piece of JSON that is written again and again, such as a key with its comma and
 /// colon: padded, so that it is copied in one go whatever its length.
 #[derive(Clone, Debug)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub struct Piece {
-    padded: [u8; Self::MAX_BYTES],
+    /// Most pieces need only this half.
+    head: [u8; Self::HALF_BYTES],
+    tail: [u8; Self::MAX_BYTES - Self::HALF_BYTES],
     len: u8,
 }
 
 impl Piece {
     /// The longest piece: with its length it fills a cache line.
     pub const MAX_BYTES: usize = 63;
+    pub(super) const HALF_BYTES: usize = 32;
 
     /// A piece of this JSON; `None` if it is too long.
     #[must_use]
     pub fn new(json: &[u8]) -> Option<Self> {
-        let mut padded = [0; Self::MAX_BYTES];
-        padded.get_mut(..json.len())?.copy_from_slice(json);
-        Some(Self { padded, len: u8::try_from(json.len()).ok()? })
+        let (mut head, mut tail) = ([0; Self::HALF_BYTES], [0; Self::MAX_BYTES - Self::HALF_BYTES]);
+        let (first, rest) = json.split_at(json.len().min(head.len()));
+        head[..first.len()].copy_from_slice(first);
+        tail.get_mut(..rest.len())?.copy_from_slice(rest);
+        Some(Self { head, tail, len: u8::try_from(json.len()).ok()? })
     }
 
-    /// The JSON, and whatever pads it.
+    /// Its two halves, padding included.
     #[inline]
-    #[must_use]
-    pub(super) fn padded(&self) -> &[u8; Self::MAX_BYTES] {
-        &self.padded
+    pub(super) fn halves(&self) -> (&[u8; Self::HALF_BYTES], &[u8; Self::MAX_BYTES - Self::HALF_BYTES]) {
+        (&self.head, &self.tail)
     }
 
     /// How many bytes it has.
@@ -49,8 +53,8 @@ impl Piece {
 
     /// The JSON.
     #[must_use]
-    pub fn json(&self) -> &[u8] {
-        self.padded.get(..self.len()).unwrap_or_default()
+    pub fn json(&self) -> Vec<u8> {
+        self.head.iter().chain(&self.tail).copied().take(self.len()).collect()
     }
 }
 

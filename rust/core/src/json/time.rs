@@ -2,6 +2,8 @@
 //!
 //! Each is built from words of eight characters in registers, so that it reaches memory in three stores.
 
+use super::number;
+
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const MILLIS_PER_DAY: u64 = 86_400_000;
 /// 0001-01-01T00:00:00Z.
@@ -107,21 +109,10 @@ const fn civil(day: u32) -> (u32, u32, u32) {
     (year + past_december as u32, if past_december { month - 12 } else { month }, day)
 }
 
-/// The two digits of each number below 100, the first in the lower byte, up to a size which needs no check of the index.
-static TWO_DIGITS: [u16; 128] = {
-    let mut table = [0; 128];
-    let mut number = 0;
-    while number < 100 {
-        table[number as usize] = u16::from_le_bytes([b'0' + number / 10, b'0' + number % 10]);
-        number += 1;
-    }
-    table
-};
-
 /// Two digits, the first in the lowest byte; `number` is below 100.
 #[inline]
 fn two_digits(number: u32) -> u64 {
-    TWO_DIGITS[number as usize & 127].into()
+    number::two_digits(number.into()).into()
 }
 
 /// Three digits, the first in the lowest byte; `number` is below 1000.
