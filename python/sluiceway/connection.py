@@ -206,7 +206,7 @@ class _Deadlined(HTTPConnection):
             # A server may answer and close before it has read everything (413, 401): then there is an answer to read.
             exchange.unsent = error
             if isinstance(error, TimeoutError):
-                if not exchange.sent or not wait_for_read(self.sock, timeout=0):
+                if not wait_for_read(self.sock, timeout=0):
                     raise
                 exchange.deadline = self.monotonic() + _SALVAGE_SECONDS
 

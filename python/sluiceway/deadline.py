@@ -56,7 +56,6 @@ class Exchange:
         "reused",
         "sent",
         "sock",
-        "stream",
         "unsent",
     )
 
@@ -79,8 +78,6 @@ class Exchange:
         """Whether the server has closed its side."""
         self.sock: socket.socket | DeadlineSocket | None = None
         """What it waits for now."""
-        self.stream: io.BufferedReader | None = None
-        """The response, to be closed whatever urllib3 made of it."""
         self.aborted = False
         """Whether `abort` has been called."""
 
@@ -179,8 +176,7 @@ class DeadlineSocket:
     def makefile(self, mode: str) -> io.BufferedReader:
         """Return the stream that http.client reads a response from; it asks for mode "rb"."""
         # The raw stream keeps the descriptor open until the response is read, also when the connection lets go first.
-        self.exchange.stream = _Stream(_Incoming(self, self._sock.makefile("rb", buffering=0)))
-        return self.exchange.stream
+        return _Stream(_Incoming(self, self._sock.makefile("rb", buffering=0)))
 
     def settimeout(self, seconds: float | None) -> None:
         """Do nothing: the exchange has a deadline."""

@@ -104,8 +104,6 @@ class Exchanges:
             raise ExchangeError(kind, detail, sent=exchange.sent) from None
         finally:
             self._under_way.discard(exchange)
-            if exchange.stream is not None:
-                exchange.stream.close()
 
     def close(self) -> None:
         """Close every connection, those in use included."""
@@ -142,8 +140,7 @@ def _read(response: BaseHTTPResponse) -> Reading:
             body += piece
     except (exceptions.HTTPError, OSError):
         truncated = True
-    if truncated or len(body) > MAX_BODY_BYTES:
-        truncated = True
+    if truncated := truncated or len(body) > MAX_BODY_BYTES:
         response.close()
     headers = {name.lower(): value for name, value in response.headers.itermerged()}
     return Reading(response.status, headers, body[:MAX_BODY_BYTES], truncated)

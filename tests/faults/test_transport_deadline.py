@@ -1,6 +1,6 @@
 """The total deadline is real: whatever the peer does, and on whichever thread, `send` ends in time.
 
-Bounds are ten times what is expected, because other work shares the machine.
+Bounds are fifteen times what is expected, because other work shares the machine.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sluiceway.transport import Request, Response, TransportError, Urllib3Transp
 
 from .peers import OK, Arrived, Peer, answering
 
-DEADLINE_SECONDS = 0.3
+DEADLINE_SECONDS = 0.2
 BOUND_SECONDS = 3.0
 
 
@@ -161,7 +161,7 @@ def test_the_time_to_connect_is_bounded_by_itself(run: Run) -> None:
 
 def test_looking_a_name_up_is_not_charged_to_the_deadline(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     real = socket.getaddrinfo
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *args: (time.sleep(0.6), real(*args))[1])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args: (time.sleep(0.4), real(*args))[1])
     with Peer(lambda arrived: (arrived.read(), arrived.send(OK))[1]) as peer:  # type: ignore[func-returns-value]
         assert run(Urllib3Transport(peer).send, request()).status == 200
 

@@ -130,28 +130,24 @@ def test_a_fresh_tls_connection_that_breaks_is_not_tried_again(trusting: ssl.SSL
         assert len(peer.arrivals) == 1
 
 
-@pytest.mark.parametrize("split", [0, 20])
+@pytest.mark.parametrize("split", [0, len(OK) - 2])
 def test_what_follows_an_answer_in_its_record_is_not_taken_for_the_next_one(
     authority: trustme.CA, trusting: ssl.SSLContext, split: int
 ) -> None:
-    """Split, it waits inside OpenSSL: the reader's buffer ends with the answer, in the middle of the second record."""
-    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 16000\r\nPadding: "
-    answer += b"y" * (384 - len(answer) - 4) + b"\r\n\r\n" + b"x" * 16_000
-    if not split:
-        answer = answer.replace(b"y" * 100, b"")
+    """Behind a body that comes alone it waits inside OpenSSL: no more is asked for than the answer's length."""
 
     def behave(arrived: Arrived) -> None:
         arrived.read()
-        arrived.send(answer[:split])
+        arrived.send(OK[:split])
         time.sleep(0.02)
-        arrived.send((answer[split:] + OK)[:16_384])
+        arrived.send(OK[split:] + OK)
         arrived.stall()
 
     with Peer(behave, tls=server_side(authority.issue_cert("127.0.0.1"))) as peer:
         transport = Urllib3Transport(peer, ssl_context=trusting)
         for _ in range(3):
-            assert transport.send(request()).body == b"x" * 16_000
-        assert len(peer.arrivals) == 3
+            assert transport.send(request()).body == b"ok"
+        assert [arrived.requests for arrived in peer.arrivals] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("on_a_thread", [True, False])
@@ -174,7 +170,7 @@ def test_the_deadline_holds_over_tls_too(
     with Peer(behave, tls=context) as peer, ThreadPoolExecutor(1) as threads:
         peer.scheme = "https"
         transport = Urllib3Transport(peer, ssl_context=trusting)
-        asked = request(b"x" * (50_000_000 if how == "never reads" else 2), seconds=0.5)
+        asked = request(b"x" * (50_000_000 if how == "never reads" else 2), seconds=0.3)
         began = time.monotonic()
         outcome: Any
         try:
@@ -182,7 +178,7 @@ def test_the_deadline_holds_over_tls_too(
             outcome = (outcome.status, outcome.truncated)
         except TransportError as error:
             outcome = (error.kind, error.sent)
-        assert 0.4 < time.monotonic() - began < 5
+        assert 0.25 < time.monotonic() - began < 5
     if how == "drips the body":
         assert outcome == (200, True)
     else:
@@ -198,7 +194,7 @@ def test_an_answer_before_the_body_was_read_is_heard_over_tls(authority: trustme
     with Peer(behave, tls=server_side(authority.issue_cert("127.0.0.1"))) as peer:
         transport = Urllib3Transport(peer, ssl_context=trusting)
         began = time.monotonic()
-        assert transport.send(request(b"x" * 50_000_000, seconds=1)).status == 413
+        assert transport.send(request(b"x" * 50_000_000, seconds=0.5)).status == 413
         assert time.monotonic() - began < 5
 
 

@@ -15,7 +15,7 @@ use std::{
         mpsc,
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use proptest::prelude::*;
@@ -719,7 +719,7 @@ fn flush_at_wakes_and_fewer_do_not() {
         assert_eq!(queue.waiting(), 2, "two are not three");
         assert_eq!(push(&queue, 2, b"", 0), Outcome::Unattended);
     };
-    assert_batch(&asleep(wait, then).0, &[0, 1, 2]);
+    assert_batch(&asleep(wait, then), &[0, 1, 2]);
 }
 
 #[test]
@@ -732,7 +732,7 @@ fn bytes_wake_before_flush_at() {
             number += 1;
         }
     };
-    assert_batch(&asleep(|| queue.next_batch(None), then).0, &[0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_batch(&asleep(|| queue.next_batch(None), then), &[0, 1, 2, 3, 4, 5, 6, 7, 8]);
 }
 
 #[test]
@@ -745,17 +745,16 @@ fn large_events_count_with_their_bytes() {
             assert_eq!(push(&queue, number, &text, 0), Outcome::Unattended);
         }
     };
-    assert_batch(&asleep(|| queue.next_batch(None), then).0, &[0, 1, 2]);
+    assert_batch(&asleep(|| queue.next_batch(None), then), &[0, 1, 2]);
 }
 
 #[test]
 fn an_event_waits_for_others_as_long_as_the_interval() {
     let flush_interval = Duration::from_millis(500);
     let queue = Queue::new(Settings { flush_at: 10, flush_interval, ..settings(limits()) });
-    let (next, waited) = asleep(|| queue.next_batch(None), || assert_eq!(push(&queue, 0, b"", 0), Outcome::Unattended));
+    let next = asleep(|| queue.next_batch(None), || assert_eq!(push(&queue, 0, b"", 0), Outcome::Unattended));
     assert_batch(&next, &[0]);
-    // It may be less: the queue knows when the ring was last seen empty, not when events came.
-    assert!(waited < LONG / 2);
+    // Counted from when the ring was last seen empty, so an event may wait a little less.
     assert!(matches!(queue.next_batch(Some(Duration::from_millis(20))), Next::Timeout));
     assert_eq!(push(&queue, 1, b"", 0), Outcome::Unattended);
     assert!(matches!(queue.next_batch(Some(Duration::from_millis(20))), Next::Timeout), "not yet");
@@ -767,7 +766,7 @@ fn a_flush_hands_out_what_was_before_it_and_marks_it_passed() {
     let queue = Queue::new(Settings { flush_at: 10, ..settings(limits()) });
     assert_eq!(push(&queue, 0, b"", 0), Outcome::Unattended);
     let mut mark = 0;
-    let (next, _) = asleep(
+    let next = asleep(
         // The flush may interrupt before it is found due, once.
         || match queue.next_batch(None) {
             Next::Interrupted => queue.next_batch(None),
@@ -801,11 +800,11 @@ fn whoever_waits_for_room_is_woken_by_every_way_to_make_it() {
     let batch = queue.next_batch(None);
     let Next::Batch(batch) = batch else { panic!("no batch") };
     assert!(!queue.wait_for_room(Duration::from_millis(20)), "handed out is not ended");
-    assert!(asleep(|| queue.wait_for_room(LONG), || finish(&queue, &batch)).0);
+    assert!(asleep(|| queue.wait_for_room(LONG), || finish(&queue, &batch)));
     let queue = full();
-    assert!(asleep(|| queue.wait_for_room(LONG), || assert!(queue.purge().is_empty())).0);
+    assert!(asleep(|| queue.wait_for_room(LONG), || assert!(queue.purge().is_empty())));
     let queue = full();
-    assert!(asleep(|| queue.wait_for_room(LONG), || queue.close()).0);
+    assert!(asleep(|| queue.wait_for_room(LONG), || queue.close()));
 }
 
 #[test]
@@ -819,8 +818,7 @@ fn room_made_by_a_batch_or_by_a_failure_wakes_too() {
     assert_eq!(push(&queue, 1, &[1; 1200], 0), Outcome::Unattended);
     assert_eq!(push(&queue, 2, b"", 0), Outcome::QueueFull);
     let then = || assert!(matches!(queue.next_batch(Some(Duration::ZERO)), Next::Timeout));
-    let (has_room, waited) = asleep(|| queue.wait_for_room(LONG), then);
-    assert!(has_room && waited < LONG / 2);
+    assert!(asleep(|| queue.wait_for_room(LONG), then));
     assert_eq!(counters(&queue)["failed.event_too_large"], 2);
 }
 
@@ -893,7 +891,7 @@ fn sleeps_while(queue: &Queue, then: impl FnOnce()) -> u64 {
         then();
         queue.interrupt();
     };
-    asleep(wait, then).0
+    asleep(wait, then)
 }
 
 #[cfg(target_os = "linux")]

@@ -1,5 +1,6 @@
-//! The lock-free parts under a model checker: every interleaving of two producers and one
-//! consumer, up to the bound on preemptions, and every value a weak memory may show them.
+//! The lock-free parts under a model checker: two producers and one consumer in every order
+//! that loom tells apart, up to the bound on preemptions, and with every value that a weak
+//! memory may show them.
 //!
 //! Run with `make loom`. A page has 32 bytes here: two records with a body of eight bytes, or
 //! four empty ones. Whatever a producer puts into a page is a cell that loom watches, so a
