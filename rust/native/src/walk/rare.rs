@@ -9,6 +9,8 @@ use pyo3::{
     types::{PyInt, PyType},
 };
 
+use sluiceway_core::json::time::days_from_civil;
+
 use super::{Stop, Walk};
 
 /// Above this many bits an integer has more than 4,300 digits, CPython's own limit for text.
@@ -113,14 +115,6 @@ pub(crate) unsafe fn datetime(value: *mut PyObject) -> Option<i64> {
     }
 }
 
-/// Days since 1970-01-01 of a Gregorian date of the years 1 to 9999. Years are counted
-/// from March, so that a leap day is a year's last.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
-    let leap_days = year / 4 - year / 100 + year / 400;
-    year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1 - 719_468
-}
-
 /// `uuid.UUID`.
 static UUID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
@@ -146,19 +140,4 @@ fn uuid(value: &Bound<'_, PyAny>) -> PyResult<Option<[u8; 16]>> {
         return Ok(None);
     }
     Ok(Some(number.extract::<u128>()?.to_be_bytes()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::days_from_civil;
-
-    #[test]
-    fn civil_days() {
-        assert_eq!(days_from_civil(1970, 1, 1), 0);
-        assert_eq!(days_from_civil(1969, 12, 31), -1);
-        assert_eq!(days_from_civil(2000, 2, 29), 11_016);
-        assert_eq!(days_from_civil(2000, 3, 1), 11_017);
-        assert_eq!(days_from_civil(1, 1, 1), -719_162);
-        assert_eq!(days_from_civil(9999, 12, 31), 2_932_896);
-    }
 }
