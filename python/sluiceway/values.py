@@ -119,27 +119,28 @@ class Plain:
 
     def _unusual(self, value: Any, kind: type, depth: int) -> Any:
         """Take one step towards plain and walk on from there. Steps count as depth, so no chain of them is endless."""
+        # By the real type where its content is read: a proxy may claim to be a str and be none.
         if isinstance(value, Enum):
             return self._walk(value.value, depth + 1)
-        if isinstance(value, str):
+        if issubclass(kind, str):
             # Before the copy that makes it plain: it may be huge.
             self._check_width(str.__len__(value), 1)
             return self._walk(str.__str__(value), depth)
         if isinstance(value, UserString):
             return self._walk(str(value), depth)
-        if isinstance(value, int):
+        if issubclass(kind, int):
             return self._walk(int.__int__(value), depth)
-        if isinstance(value, float):
+        if issubclass(kind, float):
             return self._walk(float.__float__(value), depth)
-        if isinstance(value, (bytes, bytearray, memoryview)):
+        if issubclass(kind, (bytes, bytearray, memoryview)):
             return self._bytes(value)
-        if isinstance(value, datetime):
+        if issubclass(kind, datetime):
             return self._datetime(value)
-        if isinstance(value, (date, time)):
+        if issubclass(kind, (date, time)):
             return self._walk(value.isoformat(), depth)
-        if isinstance(value, timedelta):
+        if issubclass(kind, timedelta):
             return self._walk(value.total_seconds(), depth)
-        if isinstance(value, Decimal):
+        if issubclass(kind, Decimal):
             return self._walk(_number(value), depth)
         if isinstance(value, UUID):
             return self._walk(str(value), depth)

@@ -30,8 +30,6 @@ LIMIT = 32_768
 CANARY = "canary-of-the-payload"
 ROOM = Kept(**ROOMY)
 
-Make = "Callable[[str], dict[str, Any]]"
-
 
 def measure(event: dict[str, Any]) -> int:
     """The bytes of a track event as sent."""
@@ -111,14 +109,16 @@ def fill_up(make: Callable[[str], dict[str, Any]], text: str, size: int) -> dict
     return event
 
 
-@pytest.mark.parametrize("text", FILLINGS.values(), ids=FILLINGS)
+# Above 4,096 bytes, what doubles when it is escaped may be let through to fail when it is encoded: tested below.
+EXACT = [(limit, text) for limit in (LIMIT, 4_097, 4_096) for text in FILLINGS if text != "escapes" or limit == 4_096]
+
+
 @pytest.mark.parametrize("make", SHAPES, ids=lambda make: make.__name__)
-@pytest.mark.parametrize("limit", [LIMIT, 4_097, 4_096], ids="{:,}".format)
+@pytest.mark.parametrize(("limit", "filling"), EXACT)
 def test_an_event_of_exactly_the_limit_is_sent_and_one_byte_more_is_refused(
-    limit: int, make: Callable[[str], dict[str, Any]], text: str, caplog: pytest.LogCaptureFixture
+    limit: int, filling: str, make: Callable[[str], dict[str, Any]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    if text == '"' and limit > 4_096:
-        pytest.skip("may be let through to fail when it is encoded: tested below")
+    text = FILLINGS[filling]
     client = Kept(max_event_bytes=limit)
     for size in (limit - 1, limit):
         client.clear()
@@ -304,8 +304,6 @@ def test_a_body_is_filled_to_the_byte_and_never_over(max_batch_bytes: int, text:
     count = -(-(size - ENVELOPE_BYTES) // 30_000)
     share, last = divmod(size - ENVELOPE_BYTES - (count - 1), count)
     events = [fill_up(plain, text, share + (last if number == count - 1 else 0)) for number in range(count)]
-    if share + last > LIMIT:
-        pytest.skip("one event by itself is over its own limit")
     sent = bodies(events, max_batch_bytes=max_batch_bytes)
     assert max(map(len, sent)) <= max_batch_bytes
     if step <= 0:

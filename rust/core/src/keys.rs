@@ -7,38 +7,43 @@
 
 use std::sync::{
     OnceLock,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+    atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering},
 };
 
 use crate::json::{escape, sink::Piece};
 
 /// How many names have a number.
-const CAPACITY: usize = 1024;
-/// The longest name that may have one: what fits a place beside its hash.
+const CAPACITY: usize = 1 << NUMBER_BITS;
+const NUMBER_BITS: u32 = 10;
+/// The longest name that may have one: what fits a cache line beside its hash and length.
 pub const MAX_KEY_BYTES: usize = NAME_WORDS * WORD;
-/// Two places a name, so that a probe seldom meets a stranger.
+/// Two places a name, so that a probe seldom meets a stranger: as many as fill a page.
 const PLACES: usize = CAPACITY * 2;
 /// How far a name may stand from the place its hash says.
 const PROBES: usize = 8;
 const WORD: usize = size_of::<u64>();
 const NAME_WORDS: usize = 6;
 
-/// One name, on a cache line of its own: a lookup is one line, found without following a
-/// pointer. The walk streams through the caller's objects, so little else stays near.
+/// One name, on a cache line of its own.
 #[derive(Debug)]
 #[repr(align(64))]
-struct Place {
-    /// The hash with its top bit set; zero until the rest is written.
-    hash: AtomicU64,
-    /// The name's length, and its number above; zero for a place that nobody has taken.
-    len_and_number: AtomicU64,
+struct Entry {
+    len: AtomicU64,
     name: [AtomicU64; NAME_WORDS],
 }
 
 /// The table.
+///
+/// A lookup goes by a page of places to the few lines that names in use share, in the order
+/// they came: the walk streams through the caller's objects, so every page that need not be
+/// touched is an address that stays translated. (One table of names scattered by their
+/// hashes took 35 ns more for twenty keys.)
 #[derive(Debug)]
 pub struct Keys {
-    places: Box<[Place]>,
+    /// By hash: a number, some bits of the hash above it, [`TAKEN`]; zero for nobody.
+    places: Box<[AtomicU16; PLACES]>,
+    /// The names by their numbers.
+    entries: Box<[Entry]>,
     /// Which hash was met last at each of these: the second meeting admits.
     seen: Box<[AtomicU64]>,
     /// The JSON of each name by its number.
@@ -48,13 +53,10 @@ pub struct Keys {
 
 impl Default for Keys {
     fn default() -> Self {
-        let place = || Place {
-            hash: AtomicU64::new(0),
-            len_and_number: AtomicU64::new(0),
-            name: [const { AtomicU64::new(0) }; NAME_WORDS],
-        };
+        let entry = || Entry { len: AtomicU64::new(0), name: [const { AtomicU64::new(0) }; NAME_WORDS] };
         Self {
-            places: (0..PLACES).map(|_| place()).collect(),
+            places: Box::new([const { AtomicU16::new(0) }; PLACES]),
+            entries: (0..CAPACITY).map(|_| entry()).collect(),
             seen: (0..CAPACITY).map(|_| AtomicU64::new(0)).collect(),
             json: (0..CAPACITY).map(|_| OnceLock::new()).collect(),
             count: AtomicUsize::new(0),
@@ -68,17 +70,17 @@ impl Keys {
     #[inline]
     #[must_use]
     pub fn find(&self, hash: u64, name: &[u8]) -> Option<(u16, usize)> {
-        let hash = hash | MARK;
+        let tag = tag_of(hash);
         for probe in 0..PROBES {
-            let place = self.places.get((index_of(hash) + probe) % PLACES)?;
-            // Acquire: pairs with the Release in `meet`; the name comes with its hash.
-            let found = place.hash.load(Ordering::Acquire);
-            if found == hash && place.is(name) {
-                let number = place.len_and_number.load(Ordering::Relaxed) >> LEN_BITS;
-                #[expect(clippy::cast_possible_truncation, reason = "below CAPACITY")]
-                return Some((number as u16, name.len() + 3));
+            // Acquire: pairs with the Release in `admit`; the name comes with its place.
+            let place = self.places[(index_of(hash) + probe) % PLACES].load(Ordering::Acquire);
+            if place & !NUMBER_MASK == tag {
+                let number = place & NUMBER_MASK;
+                if self.entries.get(usize::from(number))?.is(name) {
+                    return Some((number, name.len() + 3));
+                }
             }
-            if found == 0 {
+            if place == 0 {
                 break;
             }
         }
@@ -106,40 +108,39 @@ impl Keys {
         if seen.swap(hash, Ordering::Relaxed) != hash {
             return;
         }
-        let places = (0..PROBES).filter_map(|probe| self.places.get((index_of(hash) + probe) % PLACES));
-        for place in places {
-            // Relaxed: taking a place publishes nothing; the hash below does.
-            let free = place.len_and_number.compare_exchange(0, TAKEN, Ordering::Relaxed, Ordering::Relaxed);
-            if free.is_ok() {
-                self.admit(place, hash, name);
-                return;
-            }
+        let free = (0..PROBES).map(|probe| &self.places[(index_of(hash) + probe) % PLACES]);
+        let mut free = free.filter(|place| place.load(Ordering::Relaxed) == 0).peekable();
+        if free.peek().is_some()
+            && let Some(number) = self.admit(name)
+        {
+            let place = tag_of(hash) | number;
+            // Release: publishes all of the name to the Acquire in `find`. Another producer may
+            // take the place first, then it is the next one, or none: the number is lost.
+            let _ = free.any(|free| free.compare_exchange(0, place, Ordering::Release, Ordering::Relaxed).is_ok());
         }
     }
 
-    /// Gives `name` the next number and puts it at `place`, which the caller has taken.
-    fn admit(&self, place: &Place, hash: u64, name: &[u8]) {
-        let number = self.count.fetch_add(1, Ordering::Relaxed);
+    /// Gives `name` the next number. None: another producer took the last one, or the name is
+    /// too long once it is escaped.
+    fn admit(&self, name: &[u8]) -> Option<u16> {
         let mut json = vec![b','];
         escape::write_str(&mut json, name);
         json.push(b':');
-        // None: another producer took the last number, or the name is too long once it is
-        // escaped. The place stays taken, unused.
-        let (Some(slot), Some(piece)) = (self.json.get(number), Piece::new(&json)) else { return };
+        let piece = Piece::new(&json)?;
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let (slot, entry) = (self.json.get(number)?, self.entries.get(number)?);
         let _ = slot.set(Box::new(piece));
-        place.write(name);
-        let len_and_number = ((number << LEN_BITS) | name.len()) as u64;
-        place.len_and_number.store(len_and_number, Ordering::Relaxed);
-        // Release: publishes all of it to the Acquire in `find`.
-        place.hash.store(hash, Ordering::Release);
+        entry.write(name);
+        u16::try_from(number).ok()
     }
 }
 
-impl Place {
-    /// Whether it holds `name`. Call it after an Acquire of the hash.
+// Relaxed throughout: the place, found by an Acquire, published the rest.
+impl Entry {
+    /// Whether it holds `name`.
     #[inline]
     fn is(&self, name: &[u8]) -> bool {
-        if self.len_and_number.load(Ordering::Relaxed) & LEN_MASK != name.len() as u64 {
+        if self.len.load(Ordering::Relaxed) != name.len() as u64 {
             return false;
         }
         let [one, other, rest @ ..] = &self.name;
@@ -150,6 +151,7 @@ impl Place {
     }
 
     fn write(&self, name: &[u8]) {
+        self.len.store(name.len() as u64, Ordering::Relaxed);
         let [one, other, rest @ ..] = &self.name;
         let (first, last) = ends(name);
         one.store(first, Ordering::Relaxed);
@@ -160,12 +162,16 @@ impl Place {
     }
 }
 
-/// Set in every stored hash, so that none is zero.
-const MARK: u64 = 1 << 63;
-const LEN_BITS: u32 = 8;
-const LEN_MASK: u64 = (1 << LEN_BITS) - 1;
-/// Neither a length nor a number: somebody is writing.
-const TAKEN: u64 = LEN_MASK;
+const NUMBER_MASK: u16 = (1 << NUMBER_BITS) - 1;
+/// Set in every place that somebody has.
+const TAKEN: u16 = 1 << 15;
+
+/// What stands above the number in the place of a name: bits that its index does not say.
+#[expect(clippy::cast_possible_truncation, reason = "a few bits are wanted")]
+#[inline]
+fn tag_of(hash: u64) -> u16 {
+    TAKEN | (hash >> PLACES.ilog2()) as u16 & !NUMBER_MASK
+}
 
 /// A name's first eight bytes and its last eight, which may overlap them. Names of one
 /// length, sixteen at most, have equal ends only if they are equal.

@@ -272,16 +272,17 @@ unsafe fn copy(text: &[u8], to: *mut u8) {
     let (from, len) = (text.as_ptr(), text.len());
     // SAFETY: each arm has checked its length.
     unsafe {
-        match len {
-            0 => {}
-            1..=3 => {
-                to.write(from.read());
-                ends::<1>(from.add(len / 2), to.add(len / 2), len - len / 2);
+        if len >= 8 {
+            match len {
+                ..=16 => ends::<8>(from, to, len),
+                17..=32 => ends::<16>(from, to, len),
+                _ => std::ptr::copy_nonoverlapping(from, to, len),
             }
-            4..=7 => ends::<4>(from, to, len),
-            8..=15 => ends::<8>(from, to, len),
-            16..=32 => ends::<16>(from, to, len),
-            _ => std::ptr::copy_nonoverlapping(from, to, len),
+        } else if len >= 4 {
+            ends::<4>(from, to, len);
+        } else if len > 0 {
+            to.write(from.read());
+            ends::<1>(from.add(len / 2), to.add(len / 2), len - len / 2);
         }
     }
 }

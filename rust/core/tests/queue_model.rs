@@ -726,10 +726,11 @@ fn flush_at_wakes_and_fewer_do_not() {
 fn bytes_wake_before_flush_at() {
     let queue = Queue::new(Settings { flush_at: 1000, ..settings(Limits::new(1000, 8000, 100, 50).unwrap()) });
     let then = || {
-        let mut number = 0;
-        while queue.waiting() < 9 {
+        assert_eq!(push(&queue, 0, &[b'a'; 700], 0), Outcome::Unattended);
+        // Until nobody looks again by himself.
+        thread::sleep(Duration::from_millis(200));
+        for number in 1..9 {
             assert_eq!(push(&queue, number, &[b'a'; 700], 0), Outcome::Unattended);
-            number += 1;
         }
     };
     assert_batch(&asleep(|| queue.next_batch(None), then), &[0, 1, 2, 3, 4, 5, 6, 7, 8]);
@@ -740,12 +741,14 @@ fn large_events_count_with_their_bytes() {
     // On the heap: the ring itself holds eight bytes of each.
     let queue = Queue::new(Settings { flush_at: 1000, ..settings(Limits::new(200_000, 500_000, 100, 50).unwrap()) });
     let then = || {
+        assert_eq!(push(&queue, 0, b"", 0), Outcome::Unattended);
+        thread::sleep(Duration::from_millis(200));
         let text = vec![b'a'; 150_000];
-        for number in 0..3 {
+        for number in 1..4 {
             assert_eq!(push(&queue, number, &text, 0), Outcome::Unattended);
         }
     };
-    assert_batch(&asleep(|| queue.next_batch(None), then), &[0, 1, 2]);
+    assert_batch(&asleep(|| queue.next_batch(None), then), &[0, 1, 2, 3]);
 }
 
 #[test]

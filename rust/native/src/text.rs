@@ -72,7 +72,7 @@ pub(crate) unsafe fn read<'a>(string: *mut PyObject) -> Option<Text<'a>> {
 #[inline]
 unsafe fn length(string: *mut PyObject) -> usize {
     // SAFETY: promised by the caller.
-    usize::try_from(unsafe { ffi::PyUnicode_GET_LENGTH(string) }).unwrap_or(0)
+    unsafe { ffi::PyUnicode_GET_LENGTH(string) }.cast_unsigned()
 }
 
 impl Text<'_> {

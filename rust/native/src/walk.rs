@@ -147,6 +147,7 @@ impl Walk<'_, '_> {
     ///
     /// # Safety
     /// As [`Walk::field`]; `dict` is exactly a dict.
+    #[inline(never)]
     unsafe fn map(&mut self, dict: *mut PyObject, depth: usize, merge_key: &[u8]) -> Result<(), Stop> {
         if depth > MAX_DEPTH {
             return Err(Stop::Hard);
@@ -217,6 +218,7 @@ impl Walk<'_, '_> {
     ///
     /// # Safety
     /// As [`Walk::field`]; `sequence` is exactly a list or a tuple.
+    #[inline(never)]
     unsafe fn list(&mut self, sequence: *mut PyObject, depth: usize) -> Result<(), Stop> {
         if depth > MAX_DEPTH {
             return Err(Stop::Hard);
@@ -260,7 +262,8 @@ impl Walk<'_, '_> {
     pub(crate) unsafe fn str(&mut self, value: *mut PyObject) -> Result<(), Stop> {
         // SAFETY: promised by the caller.
         if let Some(ascii) = unsafe { text::ascii(value) } {
-            if ascii.len() > self.limit {
+            // A short one is over the limit when `check` says so; a long one is not even copied.
+            if ascii.len() > tag::SHORT_TEXT_MAX && ascii.len() > self.limit {
                 return self.refuse(ascii.len());
             }
             self.tape.text(ascii);

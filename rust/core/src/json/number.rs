@@ -2,8 +2,6 @@
 
 #![allow(unsafe_code, reason = "digits are written where they belong, into reserved memory")]
 
-use super::escape;
-
 /// What stands for a float JSON has no number for.
 const NON_FINITE: &[u8; 4] = b"null";
 /// What a `put` may write, whatever it counts.
@@ -69,18 +67,34 @@ pub(super) unsafe fn put_i64(number: i64, end: *mut u8) -> usize {
 #[inline]
 pub(super) unsafe fn put_u64(number: u64, end: *mut u8) -> usize {
     if number >= 10_000 {
-        let mut buffer = itoa::Buffer::new();
-        let text = buffer.format(number).as_bytes();
-        // SAFETY: at most twenty bytes.
-        unsafe { escape::copy(text, end) };
-        return text.len();
+        // SAFETY: handed on.
+        return unsafe { put_large(number, end) };
     }
-    // Most integers of an event: four digits in a register, those that lead with zero shifted out.
-    let digits = two_digits(number / 100) | two_digits(number % 100) << 16;
+    // Most integers of an event: four digits in a register, zeros in front shifted out.
     let len = 1 + usize::from(number >= 10) + usize::from(number >= 100) + usize::from(number >= 1_000);
     // SAFETY: a word fits.
-    unsafe { end.cast::<[u8; 4]>().write((digits >> (8 * (4 - len))).to_le_bytes()) };
+    unsafe { end.cast::<[u8; 4]>().write((four_digits(number) >> (8 * (4 - len))).to_le_bytes()) };
     len
+}
+
+/// [`put_u64`] of what has more than four digits.
+///
+/// # Safety
+///
+/// As for [`put_u64`].
+#[inline(never)]
+unsafe fn put_large(number: u64, end: *mut u8) -> usize {
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(number).as_bytes();
+    // SAFETY: at most twenty bytes, for which there is room.
+    unsafe { digits.as_ptr().copy_to_nonoverlapping(end, digits.len()) };
+    digits.len()
+}
+
+/// Four digits, the first in the lowest byte; `number` is below 10,000.
+#[inline]
+fn four_digits(number: u64) -> u32 {
+    two_digits(number / 100) | two_digits(number % 100) << 16
 }
 
 /// Writes `number` at `end`, `null` if it is not finite; returns how many bytes that are.

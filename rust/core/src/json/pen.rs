@@ -13,8 +13,10 @@ use super::{
 };
 use crate::ident;
 
-/// No part of a fixed size stores more.
-const ROOM_BYTES: usize = 64;
+/// No part but a long text stores more.
+const ROOM_BYTES: usize = 256;
+/// A text up to this length is a part as others are, unless it needs escapes.
+const CLEAN_BYTES: usize = ROOM_BYTES - 16;
 const _: () =
     assert!(Piece::MAX_BYTES <= ROOM_BYTES && SHORT_BYTES + 2 <= ROOM_BYTES && number::ROOM_BYTES <= ROOM_BYTES);
 
@@ -158,6 +160,18 @@ impl Sink for Pen<'_> {
 
     #[inline(always)]
     fn text(&mut self, utf8: &[u8]) {
+        if utf8.len() <= CLEAN_BYTES {
+            // SAFETY: there is room for the text, two quotes and a word.
+            unsafe {
+                let end = self.room();
+                if escape::copy_clean(utf8, end.add(1)) {
+                    end.write(b'"');
+                    end.add(1 + utf8.len()).write(b'"');
+                    self.wrote(utf8.len() + 2);
+                    return;
+                }
+            }
+        }
         self.long(|out| escape::write_str(out, utf8));
     }
 

@@ -231,7 +231,8 @@ mod tests {
             let before = cpu_time();
             assert!(matches!(queue.next_batch(Some(Duration::from_millis(400))), Next::Timeout));
             let spent = cpu_time().saturating_sub(before);
-            assert!(spent < Duration::from_millis(200), "{spent:?} of 400 ms, closed: {is_closed}");
+            // A few hundred sleeps take some ten milliseconds; spinning takes all it can get.
+            assert!(spent < Duration::from_millis(80), "{spent:?} of 400 ms, closed: {is_closed}");
         }
     }
 }

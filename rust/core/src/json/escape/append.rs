@@ -11,20 +11,7 @@ pub fn append(out: &mut Vec<u8>, bytes: &[u8]) {
     out.reserve(bytes.len());
     // SAFETY: the capacity is reserved, and `bytes` cannot lie in it while `out` is borrowed mutably.
     unsafe {
-        copy(bytes, out.as_mut_ptr().add(out.len()));
-        out.set_len(out.len() + bytes.len());
-    }
-}
-
-/// Copies `bytes` to `end`.
-///
-/// # Safety
-///
-/// As many bytes may be written there, where `bytes` do not lie.
-#[inline]
-pub(in crate::json) unsafe fn copy(bytes: &[u8], end: *mut u8) {
-    // SAFETY: promised by the caller, and each arm has checked the length.
-    unsafe {
+        let end = out.as_mut_ptr().add(out.len());
         if bytes.len() > 32 {
             end.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
         } else if bytes.len() >= 16 {
@@ -38,6 +25,7 @@ pub(in crate::json) unsafe fn copy(bytes: &[u8], end: *mut u8) {
         } else if let Some(byte) = bytes.first() {
             end.write(*byte);
         }
+        out.set_len(out.len() + bytes.len());
     }
 }
 

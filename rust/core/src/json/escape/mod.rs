@@ -21,7 +21,6 @@ mod word;
 use lanes::{LANES, Lanes, Native};
 
 pub use append::append;
-pub(super) use append::copy;
 
 /// The opening and the closing quote, in bytes.
 const QUOTES_BYTES: usize = 2;
@@ -93,6 +92,17 @@ pub(super) unsafe fn copy_short(text: &[u8; 2 * LANES], len: usize, dst: *mut u8
         high.store(dst.add(LANES).cast());
         !Native::any_of_first(low.escapes(), high.escapes(), len)
     }
+}
+
+/// Copies `utf8` to `dst` if none of it needs an escape; says whether.
+///
+/// # Safety
+///
+/// `utf8.len()` bytes and a word may be written at `dst`.
+#[inline(never)]
+pub(super) unsafe fn copy_clean(utf8: &[u8], dst: *mut u8) -> bool {
+    // SAFETY: handed on.
+    unsafe { clean::copy(utf8, dst) == utf8.len() }
 }
 
 /// How many bytes [`write_str`] appends for `utf8`, without encoding it.
