@@ -119,19 +119,21 @@ class Plain:
 
     def _unusual(self, value: Any, kind: type, depth: int) -> Any:
         """Take one step towards plain and walk on from there. Steps count as depth, so no chain of them is endless."""
-        # By the real type where its content is read: a proxy may claim to be a str and be none.
+        # By the real type where its content is read: a proxy may claim to be a str and be none, and is asked for one.
         if isinstance(value, Enum):
             return self._walk(value.value, depth + 1)
         if issubclass(kind, str):
             # Before the copy that makes it plain: it may be huge.
             self._check_width(str.__len__(value), 1)
             return self._walk(str.__str__(value), depth)
-        if isinstance(value, UserString):
-            return self._walk(str(value), depth)
+        if isinstance(value, (UserString, str)):
+            return self._walk(str.__str__(str(value)), depth + 1)
         if issubclass(kind, int):
             return self._walk(int.__int__(value), depth)
         if issubclass(kind, float):
             return self._walk(float.__float__(value), depth)
+        if isinstance(value, (int, float)):
+            return self._walk(int(value) if isinstance(value, int) else float(value), depth + 1)
         if issubclass(kind, (bytes, bytearray, memoryview)):
             return self._bytes(value)
         if issubclass(kind, datetime):

@@ -449,3 +449,28 @@ def test_a_replaced_datetime_class_still_gives_exact_datetimes(monkeypatch: pyte
 def test_utc_is_exact_for_subclasses() -> None:
     assert type(to_utc(MyDatetime(2013, 1, 1))) is type(EPOCH)
     assert uuid.UUID(int=1) == plain(uuid.UUID(int=1))
+
+
+class Claiming:
+    """What werkzeug's LocalProxy and Django's lazy objects do: claim the class of what they stand for."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    @property
+    def __class__(self) -> Any:
+        return type(self.value)
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+
+@pytest.mark.parametrize("value", ["text", 5, 1.5])
+def test_a_proxy_is_asked_for_what_it_claims_to_be(value: Any) -> None:
+    assert Plain(1_000)({"a": Claiming(value)}) == {"a": value}
