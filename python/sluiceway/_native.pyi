@@ -68,12 +68,15 @@ def hot(
     slots: Sequence[int],
     positional: int,
     /,
+    mapping: bool = False,
 ) -> Callable[..., Any]:
     """Put a short cut in front of a method of an `Inlet`: plain calls whose event is accepted never enter Python.
 
     `names` are parameters behind self, `slots` say where each one's value goes (a field's index, MESSAGE_ID or
-    TIMESTAMP), the first `positional` of them may be given by position. Any other call goes to `function` as it came.
-    Raises ValueError for slots that do not fit.
+    TIMESTAMP), the first `positional` of them may be given by position. `fields` is how many the method fills, 64 at
+    most; the shape may have more, which are absent then. With `mapping` the method takes one exact dict, by position
+    and alone, whose entries are taken as if they were keyword arguments of these names. Any other call goes to
+    `function` as it came, and so does one with a name that is not known. Raises ValueError for slots that do not fit.
     """
 
 @final
@@ -83,18 +86,35 @@ class Field:
     def __new__(
         cls,
         key: str,
-        kind: Literal["text", "map", "any", "spread"],
+        kind: Literal["text", "id", "map", "any", "spread", "number", "int", "guarded"],
         *,
         required: bool = False,
+        prefix: bytes = ...,
         default: bytes = ...,
+        before: bytes = ...,
         merge_key: str = "",
         merge_json: bytes = ...,
+        watched: Sequence[str] = ...,
+        refused: Sequence[str] = ...,
+        min_chars: int = 0,
+        max_chars: int = 0,
     ) -> Field:
-        """Describe a field.
+        """Describe a field. What its kind and its rules do not take is HARD.
 
-        `text` takes an exact non-empty str, `map` an exact dict, `any` any value, `spread` a dict whose entries are
-        written in the place of the field. `default` is the JSON of an absent field; empty leaves the key out. A map
-        with a `merge_key` always holds that key: the caller's value for it, or else `merge_json`.
+        `text` takes an exact non-empty str; `id` that, an exact int or an exact UUID, and is always written as a
+        string; `map` an exact dict, `any` any value; `spread` an exact dict whose entries are written in the place of
+        the field; `number` an exact int of at most 308 digits or a finite float, `int` an exact int of 64 bits, signed
+        or unsigned. `guarded` takes nothing from `push`, and from `admit` any value.
+
+        `before` is written whether the field is given or not, then `prefix` and the value; of an absent field `prefix`
+        and `default`, or neither if that is empty. All three are raw JSON; the prefix is `,"key":` unless said
+        otherwise, and nothing for a spread. A map with a `merge_key` always holds that key: the caller's value for it,
+        or else `merge_json`.
+
+        For `push` alone: a map or spread with a key of `watched` is HARD, as is a text or id that is one of `refused`
+        but for ASCII case, or has fewer than `min_chars` or more than `max_chars` (0: no limit) characters.
+
+        Raises ValueError for an unknown kind and for rules that the kind has no use for.
         """
 
 @final
@@ -112,10 +132,21 @@ class Shape:
         time_format: Literal["iso", "epoch_ms"] = "iso",
         tail: bytes = ...,
         id_max_chars: int = 100,
+        id_format: Literal["text", "uuid"] = "text",
+        given_time_key: str = "",
+        max_text_chars: int = 0,
+        max_depth: int = 64,
     ) -> Shape:
         """Describe a call: head, id, time, the present fields in order, tail. Of `one_of`, one must be there.
 
-        Raises ValueError for an unknown kind, time format or key.
+        A caller's own id is a str of 1 to `id_max_chars` characters, which with the `uuid` format must be a UUID in its
+        hyphenated form, or an exact UUID. A caller's own time is a plain datetime in UTC or an exact int: seconds below
+        an amount of 1e11, else milliseconds; it is written again under `given_time_key`, right after the time. Texts of
+        more than `max_text_chars` characters (0: no limit) are cut to as many and counted, wherever they are values;
+        keys and the event's own id are not. Maps and lists nested deeper than `max_depth`, a field's own being the
+        first, are HARD.
+
+        Raises ValueError for an unknown format or key, for more than 64 fields, and for a depth beyond 1 to 64.
         """
 
 @final
@@ -133,13 +164,31 @@ class Batch:
         """Bytes of the events joined by commas, without an envelope."""
     @property
     def end_position(self) -> int:
-        """The queue position behind the last event; a flush mark at or behind it covers the batch."""
+        """The queue position behind the last event; a flush mark at or behind it covers the batch.
+
+        Of joined batches, the largest among the events shown.
+        """
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of memory that the view keeps alive: all of its block, and the room behind. `join` lets go of it."""
     def __len__(self) -> int:
         """Return the number of events, at least one."""
-    def body(self, head: bytes, tail: bytes, /) -> bytes:
-        """Return head, the events joined by commas, and tail: one request body."""
+    def body(self, head: bytes, tail: bytes, event_tail: bytes = ..., /) -> bytes:
+        """Return head, the events joined by commas, and tail: one request body.
+
+        In this copy the last bytes of each event are those of `event_tail`. Raises ValueError if an event is shorter.
+        """
     def event(self, index: int, /) -> bytes:
         """Return the JSON of one event. Raises IndexError."""
+    def count_before(self, mark: int, /) -> int:
+        """Return how many of its events come from a batch that ended at or before `mark`."""
+    @staticmethod
+    def join(batches: Sequence[Batch], /) -> Batch:
+        """Copy the events of several views, in order, into a block of their own. Nothing is encoded.
+
+        The events move, with their ids, tokens, budget and end positions: they end in the new batch, and to settle or
+        release the old views does nothing from now on. Raises ValueError without any event, and beyond 4 GiB.
+        """
     def split_at(self, index: int, /) -> tuple[Batch, Batch]:
         """Return the events before `index` and the rest. Raises ValueError when a part would be empty."""
     def slice(self, start: int, stop: int, /) -> Batch:
@@ -166,27 +215,33 @@ class Queue:
         flush_first: bool,
         drop_oldest: bool,
     ) -> Queue:
-        """Make an empty queue. Raises ValueError for limits that no event could meet."""
+        """Make an empty queue. Raises ValueError for limits that no event could meet.
+
+        With a `flush_interval` of 0 whatever waits is due whenever it is looked at.
+        """
 
     @property
     def push(self) -> Callable[..., bool | int]:
         """`push(shape, callback, message_id, timestamp, *values)`: take one event as the caller gave it.
 
         True, or an outcome. Counts the event as offered. Holds the GIL, runs no Python code and never waits. A
-        callback, or anything that the walk does not take as it is, answers HARD. A bound function, to be kept.
+        callback, or anything that the walk does not take as it is, answers HARD. Fields behind the last value are
+        absent; more values than fields raise TypeError. A bound function, to be kept.
         """
     @property
     def admit(self) -> Callable[..., bool | int]:
         """`admit(token, shape, message_id, timestamp, *values)`: take an event whose arguments Python has checked.
 
-        Like `push`, but not counted as offered again, and any str will do for a text. `token` names a callback, 0 is
-        none. HARD: a value is still not plain.
+        Like `push`, but not counted as offered again, and the rules of fields for texts and keys are not looked at.
+        `token` names a callback, 0 is none. HARD: a value is still not plain.
         """
     @property
     def offer(self) -> Callable[..., int]:
         """`offer(*anything)`: count one call as offered and answer HARD, in the place of `push`."""
     def refuse(self, reason: str, /) -> None:
         """Count one offered event as refused. Raises ValueError for a reason that is no word of the accounting."""
+    def count_replaced(self, what: Literal["id"], /) -> None:
+        """Count something that Python replaced in an event: an id that the vendor would not take."""
     def refused_bytes(self) -> int:
         """Return the size, as far as measured, of the event that this thread last saw refused as too large."""
     def next_batch(self, timeout: float | None, /) -> Batch | None:

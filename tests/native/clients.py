@@ -11,13 +11,15 @@ import msgspec
 
 from sluiceway import Segment
 from sluiceway.testing import MemoryTransport
+from sluiceway.vendors.base import Sending
 from sluiceway.vendors.segment import envelope
 
 KEY = "a-write-key-of-tests"
 STAMP = 1_357_016_400
 ROOMY = {"max_event_bytes": 4_000_000, "max_batch_bytes": 5_000_000}
 
-HEAD, TAIL = envelope(KEY, 0.0)
+AROUND = envelope(KEY, Sending(sent_at=0.0, created_at=0.0, attempt=1, request_id=""))
+HEAD, TAIL = AROUND.head, AROUND.tail
 ENVELOPE_BYTES = len(HEAD) + len(TAIL)
 
 

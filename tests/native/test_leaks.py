@@ -233,7 +233,7 @@ def test_wrong_calls_of_the_engine_leak_nothing() -> None:
                 queue.push,
                 lambda: queue.push(99, None, None, None),
                 lambda: queue.push("shape", None, None, None, "u"),
-                lambda: queue.push(1, None, None, None, "u"),
+                lambda: queue.push(1, None, None, None, *"more values than fields"),
                 lambda: queue.admit(1, 2),
                 lambda: queue.admit(0, 99, None, None),
                 lambda: _native.Field("a", "colour"),  # type: ignore[arg-type]

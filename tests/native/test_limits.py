@@ -342,9 +342,9 @@ def test_the_limits_of_the_vendor_hold_without_an_option() -> None:
 @pytest.mark.parametrize("key", ["k", KEY, "k" * 200])
 def test_the_envelope_counts_with_the_key_that_is_in_it(key: str) -> None:
     from sluiceway import Segment
-    from sluiceway.vendors.segment import envelope
+    from sluiceway.vendors.segment import SEGMENT
 
-    around = sum(map(len, envelope(key, 0.0)))
+    around = SEGMENT.envelope_bytes(key)
     Segment(key, transport=MemoryTransport(), max_event_bytes=1_000, max_batch_bytes=1_000 + around)
     with pytest.raises(ConfigError):
         Segment(key, transport=MemoryTransport(), max_event_bytes=1_000, max_batch_bytes=999 + around)

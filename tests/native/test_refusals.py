@@ -13,6 +13,7 @@ from sluiceway import ConfigError, DeliveryError, InvalidEvent, QueueFull, Segme
 from sluiceway.testing import MemoryTransport
 
 KEY = "secretkey-secretkey-7f3d"
+ENVELOPE_BYTES = Segment.vendor.envelope_bytes(KEY)
 CANARY = "canary-of-the-payload"
 
 
@@ -160,16 +161,9 @@ def exact(size: int, text: str = "x") -> dict[str, Any]:
     transport = MemoryTransport()
     client = Segment(KEY, transport=transport, max_event_bytes=100_000)
     client.track("u", "E", {"a": ""}, message_id="m")
-    empty = len(transport.requests[0].body) - len(json_envelope())
+    empty = len(transport.requests[0].body) - ENVELOPE_BYTES
     filler = (size - empty) // len(text.encode())
     return {"a": text * filler + "x" * (size - empty - filler * len(text.encode()))}
-
-
-def json_envelope() -> bytes:
-    from sluiceway.vendors.segment import envelope
-
-    head, tail = envelope(KEY, 0.0)
-    return head + tail
 
 
 @pytest.mark.parametrize("text", ["x", "é", "\U0001f600"])
@@ -177,7 +171,7 @@ def test_the_event_limit_is_exact(text: str) -> None:
     transport = MemoryTransport()
     client = make(transport=transport)
     assert client.track("u", "E", exact(32_768, text), message_id="m") is True
-    assert len(transport.requests[0].body) == 32_768 + len(json_envelope())
+    assert len(transport.requests[0].body) == 32_768 + ENVELOPE_BYTES
     assert client.track("u", "E", exact(32_769, text), message_id="m") is False
     assert client.stats().refused == {"event_too_large": 1}
 

@@ -423,7 +423,8 @@ def test_wrong_short_cuts_are_refused_when_they_are_made() -> None:
         (function, 0, 1, ["user_id"], [1], 1),
         (function, 0, 1, ["user_id"], [-3], 1),
         (function, 0, 1, ["user_id"], [0], 2),
-        (function, 0, 33, ["user_id"], [0], 1),
+        (function, 0, 65, ["user_id"], [0], 1),
+        (function, 0, 2, ["user_id", "user_id"], [0, 1], 1),
     ):
         with pytest.raises(ValueError):
             _native.hot(*wrong)  # type: ignore[arg-type]

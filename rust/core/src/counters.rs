@@ -10,6 +10,19 @@ use crate::{
     sync::OwnLine,
 };
 
+/// What was written in place of values that JSON, a strict parser or the vendor cannot take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replaced {
+    /// Floats that are no number: `null`.
+    pub nonfinite: u64,
+    /// Lone surrogates: U+FFFD.
+    pub surrogates: u64,
+    /// Integers of more digits than a number may have: a text.
+    pub integers: u64,
+    /// Texts longer than the vendor's limit: their beginning.
+    pub texts: u64,
+}
+
 /// Every counter of one queue. They only grow.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -28,6 +41,8 @@ pub struct Counters {
     nonfinite: AtomicU64,
     surrogates: AtomicU64,
     integers: AtomicU64,
+    texts: AtomicU64,
+    ids: AtomicU64,
     max_held_events: AtomicU64,
     max_held_bytes: AtomicU64,
 }
@@ -80,15 +95,30 @@ impl Counters {
         counter.fetch_add(events, Ordering::Release);
     }
 
-    /// Values that JSON or a strict parser cannot take and that were replaced.
-    pub fn replaced(&self, nonfinite: u64, surrogates: u64, integers: u64) {
-        for (counter, count) in
-            [(&self.nonfinite, nonfinite), (&self.surrogates, surrogates), (&self.integers, integers)]
-        {
-            if count != 0 {
-                counter.fetch_add(count, Ordering::Relaxed);
-            }
+    /// What was replaced in an event that was admitted.
+    #[inline]
+    pub fn replaced(&self, replaced: Replaced) {
+        if replaced != Replaced::default() {
+            self.add_replaced(replaced);
         }
+    }
+
+    #[cold]
+    fn add_replaced(&self, replaced: Replaced) {
+        let Replaced { nonfinite, surrogates, integers, texts } = replaced;
+        for (counter, count) in [
+            (&self.nonfinite, nonfinite),
+            (&self.surrogates, surrogates),
+            (&self.integers, integers),
+            (&self.texts, texts),
+        ] {
+            counter.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+
+    /// An id of the caller's that the vendor would not take and that a fresh one stands for.
+    pub fn replaced_id(&self) {
+        self.ids.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Raises the high-water marks. Called where the level falls next (a seal) or could
@@ -123,6 +153,8 @@ impl Counters {
         row("replaced.nonfinite".into(), &self.nonfinite);
         row("replaced.surrogate".into(), &self.surrogates);
         row("replaced.integer".into(), &self.integers);
+        row("replaced.text".into(), &self.texts);
+        row("replaced.id".into(), &self.ids);
         row("max_reserved_events".into(), &self.max_held_events);
         row("max_reserved_bytes".into(), &self.max_held_bytes);
         rows

@@ -1,4 +1,4 @@
-//! What can be wrong with a queue's settings. (What can be wrong with an event is an
+//! What can be wrong with a queue's settings, or with batches to be joined. (What can be wrong with an event is an
 //! [`Outcome`](crate::outcome::Outcome), not an error.)
 
 use std::fmt;
@@ -40,3 +40,26 @@ impl fmt::Display for LimitsError {
 }
 
 impl std::error::Error for LimitsError {}
+
+/// Batches that cannot be one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JoinError {
+    /// None of them has an event.
+    Empty,
+    /// Together they are beyond what an offset can say.
+    TooLarge {
+        /// How many bytes that would be.
+        bytes: usize,
+    },
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("there is no event to join"),
+            Self::TooLarge { bytes } => write!(f, "the events have {bytes} bytes together; the most is {}", u32::MAX),
+        }
+    }
+}
+
+impl std::error::Error for JoinError {}

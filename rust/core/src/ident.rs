@@ -77,6 +77,17 @@ pub fn text(id: [u8; 16]) -> [u8; TEXT_BYTES] {
     text
 }
 
+/// Whether `text` is an id in its hyphenated form, in whatever case.
+#[must_use]
+pub fn is_text(text: &[u8]) -> bool {
+    let is_hyphen_at = |place| matches!(place, 8 | 13 | 18 | 23);
+    text.len() == TEXT_BYTES
+        && text
+            .iter()
+            .enumerate()
+            .all(|(place, byte)| if is_hyphen_at(place) { *byte == b'-' } else { byte.is_ascii_hexdigit() })
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -111,5 +122,19 @@ mod tests {
     fn the_text_is_hyphenated_lower_case() {
         let id = *b"\x01\x23\x45\x67\x89\xab\x7c\xde\x8f\x00\x11\x22\x33\x44\x55\xff";
         assert_eq!(&text(id), b"01234567-89ab-7cde-8f00-1122334455ff");
+    }
+    #[test]
+    fn only_an_id_in_its_hyphenated_form_is_one() {
+        let id = *b"01234567-89ab-7cde-8f00-1122334455fF";
+        assert!(is_text(&id) && is_text(&id.to_ascii_uppercase()));
+        for place in 0..TEXT_BYTES {
+            for byte in *b"-0gG/:@`\x80" {
+                let mut text = id;
+                text[place] = byte;
+                assert_eq!(is_text(&text), (byte == b'0' && id[place] != b'-') || byte == id[place], "{place} {byte}");
+            }
+            assert!(!is_text(&id[..place]) && !is_text(&id[place + 1..]));
+        }
+        assert!(!is_text(&[id.as_slice(), b"0"].concat()));
     }
 }

@@ -23,6 +23,8 @@ pub mod json;
 #[cfg(not(loom))]
 pub mod keys;
 #[cfg(not(loom))]
+pub mod layout;
+#[cfg(not(loom))]
 pub mod limits;
 pub mod outcome;
 mod page;
@@ -42,6 +44,8 @@ pub mod taker;
 #[cfg(not(loom))]
 pub mod tape;
 pub mod wake;
+#[cfg(not(loom))]
+pub mod words;
 
 /// How deep containers may nest, the event's own map included.
 pub const MAX_DEPTH: usize = 64;

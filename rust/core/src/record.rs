@@ -16,6 +16,8 @@ const TOKEN: std::ops::Range<usize> = STAMPS..STAMPS + 8;
 const OWN_ID: u8 = 1;
 /// A token stands between stamps and tape.
 const HAS_TOKEN: u8 = 2;
+/// The caller gave the time.
+const GIVEN_TIME: u8 = 4;
 
 /// What is known of an event before its values.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +26,8 @@ pub struct Stamps {
     pub id: Option<[u8; 16]>,
     /// Nanoseconds since 1970, UTC.
     pub unix_nanoseconds: i64,
+    /// Whether the caller gave that time.
+    pub is_time_given: bool,
     /// Which of the queue's shapes.
     pub shape: u8,
     /// Who wants to know the event's end; zero for nobody.
@@ -39,7 +43,9 @@ impl Stamps {
         stamps[ID].copy_from_slice(&self.id.unwrap_or_default());
         stamps[TIME].copy_from_slice(&self.unix_nanoseconds.to_ne_bytes());
         stamps[SHAPE] = self.shape;
-        stamps[FLAGS] = if self.id.is_none() { OWN_ID } else { 0 } | if self.token != 0 { HAS_TOKEN } else { 0 };
+        let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+        stamps[FLAGS] =
+            flag(self.id.is_none(), OWN_ID) | flag(self.token != 0, HAS_TOKEN) | flag(self.is_time_given, GIVEN_TIME);
         tape.raw(&stamps);
         if self.token != 0 {
             tape.raw(&self.token.to_ne_bytes());
@@ -62,7 +68,7 @@ impl<'a> Record<'a> {
     #[inline]
     #[must_use]
     pub fn read(bytes: &'a [u8]) -> Self {
-        let mut stamps = Stamps { id: None, unix_nanoseconds: 0, shape: 0, token: 0 };
+        let mut stamps = Stamps { id: None, unix_nanoseconds: 0, is_time_given: false, shape: 0, token: 0 };
         let Some((head, mut tape)) = bytes.split_first_chunk::<STAMPS>() else {
             return Self { stamps, tape: &[] };
         };
@@ -74,6 +80,7 @@ impl<'a> Record<'a> {
         let mut time = [0; 8];
         time.copy_from_slice(&head[TIME]);
         stamps.unix_nanoseconds = i64::from_ne_bytes(time);
+        stamps.is_time_given = head[FLAGS] & GIVEN_TIME != 0;
         stamps.shape = head[SHAPE];
         if head[FLAGS] & HAS_TOKEN != 0
             && let Some((token, rest)) = tape.split_first_chunk()

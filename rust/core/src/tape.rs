@@ -7,7 +7,7 @@
 
 /// What follows on the tape.
 pub mod tag {
-    /// A field that was not given.
+    /// How many fields were not given (one byte). Those behind the last value are not told.
     pub const ABSENT: u8 = 0x00;
     /// `null`
     pub const NULL: u8 = 0x01;
@@ -126,10 +126,15 @@ impl Tape {
         self.bytes.push(tag::END);
     }
 
-    /// A field that was not given.
+    /// So many fields that were not given, in front of one that was.
     #[inline]
-    pub fn absent(&mut self) {
-        self.bytes.push(tag::ABSENT);
+    pub fn absent(&mut self, fields: u8) {
+        self.tagged(tag::ABSENT, [fields]);
+    }
+
+    /// Counts JSON that will be written for another reason than what is on the tape.
+    pub fn count(&mut self, json_bytes: usize) {
+        self.least_json += json_bytes;
     }
 
     /// Raw bytes in front of the first value: a record's stamps.

@@ -9,8 +9,9 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use sluiceway_core::{
     MAX_DEPTH,
-    json::{sink::Constant, time, writer},
+    json::{time, writer},
     keys::{Keys, MAX_KEY_BYTES},
+    layout::Layout,
     record::{Record, Stamps},
     shape::{Field, Kind, Shape, TimeFormat},
     tape::{Tape, tag},
@@ -229,31 +230,21 @@ const LIBRARY: &str = "library";
 fn shape(event: &Event) -> Shape {
     let field = |(index, given): (usize, &Given)| {
         let merges = matches!(given, Given::Merged(_) | Given::Complete(_));
-        let key = format!(r#","field {index}":"#);
+        let kind = match given {
+            Given::Spread(_) => Kind::Spread,
+            Given::Merged(_) | Given::Complete(_) => Kind::Map,
+            _ => Kind::Any,
+        };
         Field {
-            key: format!("field {index}").into(),
-            kind: match given {
-                Given::Spread(_) => Kind::Spread,
-                Given::Merged(_) | Given::Complete(_) => Kind::Map,
-                _ => Kind::Any,
-            },
-            required: false,
-            json_key: Constant::new(key.as_bytes()),
-            default: Constant::new(
-                if matches!(given, Given::Default) { format!("{key}{DEFAULT}") } else { String::new() }.as_bytes(),
-            ),
+            default: if matches!(given, Given::Default) { DEFAULT } else { "" }.as_bytes().into(),
             merge_key: if merges { LIBRARY } else { "" }.into(),
-            merge_json: Constant::new(if merges { br#""library":1"# } else { b"" }),
+            merge_json: if merges { *b"1" } else { *b" " }.into(),
+            ..Field::new(&format!("field {index}"), kind)
         }
     };
     Shape {
-        before_id: Constant::new(br#"{"type":"track","messageId":"#),
-        before_time: Constant::new(br#","timestamp":"#),
         time_format: if event.is_iso { TimeFormat::Iso } else { TimeFormat::EpochMillis },
-        fields: event.fields.iter().enumerate().map(field).collect(),
-        one_of: Box::default(),
-        tail: Constant::new(b"}"),
-        id_max_chars: 100,
+        ..Shape::new(br#"{"type":"track""#, event.fields.iter().enumerate().map(field))
     }
 }
 
@@ -261,13 +252,14 @@ fn shape(event: &Event) -> Shape {
 fn record(event: &Event, keys: &Keys) -> Tape {
     let mut tape = Tape::default();
     let Event { unix_nanoseconds, token, .. } = *event;
-    Stamps { id: event.id.as_ref().err().copied(), unix_nanoseconds, shape: 0, token }.begin(&mut tape);
+    Stamps { id: event.id.as_ref().err().copied(), unix_nanoseconds, is_time_given: false, shape: 0, token }
+        .begin(&mut tape);
     if let Ok(id) = &event.id {
         tape.text(id.as_bytes());
     }
     for given in &event.fields {
         match given {
-            Given::Nothing | Given::Default => tape.absent(),
+            Given::Nothing | Given::Default => tape.absent(1),
             Given::Plain(value) => write(&mut tape, keys, value),
             Given::Merged(entries) | Given::Spread(entries) => write(&mut tape, keys, &Value::Map(entries.clone())),
             Given::Complete(entries) => {
@@ -402,7 +394,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Writes `record` behind `before`, of a buffer with `spare` bytes to spare. What was there stays.
-fn written(record: &[u8], shapes: &[Shape], keys: &Keys, spare: usize) -> (Vec<u8>, std::ops::Range<usize>) {
+fn written(record: &[u8], shapes: &[Layout], keys: &Keys, spare: usize) -> (Vec<u8>, std::ops::Range<usize>) {
     const BEFORE: &[u8] = b"[{},";
     let mut out = Vec::with_capacity(BEFORE.len() + spare);
     out.extend_from_slice(BEFORE);
@@ -423,7 +415,7 @@ fn keys() -> Keys {
 proptest! {
     #[test]
     fn an_event_parses_to_exactly_the_tree_that_was_walked(event in event(), spare in 0..2_000_usize) {
-        let (keys, shapes) = (Keys::default(), [shape(&event)]);
+        let (keys, shapes) = (Keys::default(), [Layout::new(&shape(&event))]);
         let tape = record(&event, &keys);
         let (json, id) = written(tape.bytes(), &shapes, &keys, spare);
         assert_same(&event, &parse(&json));
@@ -434,7 +426,7 @@ proptest! {
 
     #[test]
     fn the_announced_length_is_the_written_one(event in event()) {
-        let (keys, shapes) = (Keys::default(), [shape(&event)]);
+        let (keys, shapes) = (Keys::default(), [Layout::new(&shape(&event))]);
         let tape = record(&event, &keys);
         let (json, _) = written(tape.bytes(), &shapes, &keys, 0);
         prop_assert_eq!(writer::event_len(&Record::read(tape.bytes()), &shapes, &keys), json.len());
@@ -442,10 +434,10 @@ proptest! {
 
     #[test]
     fn the_least_length_of_a_tape_is_never_above_the_written_one(event in event()) {
-        let (keys, shapes) = (Keys::default(), [shape(&event)]);
+        let (keys, shapes) = (Keys::default(), [Layout::new(&shape(&event))]);
         let tape = record(&event, &keys);
         let (json, _) = written(tape.bytes(), &shapes, &keys, 0);
-        prop_assert!(tape.least_json() + shapes[0].least_bytes() <= json.len());
+        prop_assert!(tape.least_json() + shapes[0].least_bytes <= json.len());
     }
 
     #[test]
@@ -459,17 +451,17 @@ proptest! {
             token: 0,
             fields: vec![Given::Nothing, Given::Plain(value)],
         };
-        let (keys, shapes) = (Keys::default(), [shape(&event)]);
+        let (keys, shapes) = (Keys::default(), [Layout::new(&shape(&event))]);
         let tape = record(&event, &keys);
         let (json, _) = written(tape.bytes(), &shapes, &keys, 0);
         let (bare, _) = written(record(&Event { fields: vec![Given::Nothing; 2], ..event }, &keys).bytes(), &shapes, &keys, 0);
-        let value_len = json.len() - bare.len() - shapes[0].fields[1].json_key.len();
+        let value_len = json.len() - bare.len() - shapes[0].fields[1].given.len();
         prop_assert!(value_len <= tape.most_json_unescaped(), "{value_len} > {}", tape.most_json_unescaped());
     }
 
     #[test]
     fn a_damaged_tape_ends_and_nothing_is_read_beyond_it(event in event(), tape in bytes(), cut in 0..400_usize) {
-        let (keys, shapes) = (keys(), [shape(&event)]);
+        let (keys, shapes) = (keys(), [Layout::new(&shape(&event))]);
         let whole = record(&event, &keys);
         let truncated = &whole.bytes()[..cut.min(whole.bytes().len())];
         let overwritten = [&whole.bytes()[..whole.bytes().len().min(26)], &tape].concat();
@@ -504,7 +496,7 @@ fn the_deepest_event_that_a_walk_lets_through_is_written_whole() {
         });
         let fields = vec![Given::Plain(deep)];
         let event = Event { id: Err([7; 16]), unix_nanoseconds: 0, is_iso: false, token: 0, fields };
-        let (keys, shapes) = (Keys::default(), [shape(&event)]);
+        let (keys, shapes) = (Keys::default(), [Layout::new(&shape(&event))]);
         let (json, _) = written(record(&event, &keys).bytes(), &shapes, &keys, 0);
         assert_same(&event, &parse(&json));
     }

@@ -22,7 +22,6 @@ use proptest::prelude::*;
 use sluiceway_core::{
     batch::Batch,
     budget::Held,
-    json::sink::Constant,
     limits::Limits,
     outcome::{Dropped, End, Failed, Outcome, Refused},
     queue::{Next, Queue, Settings},
@@ -38,24 +37,11 @@ const AROUND_TEXT: usize = 61;
 const LONG: Duration = Duration::from_secs(20);
 
 fn shape() -> Shape {
-    let constant = |json: &str| Constant::new(json.as_bytes());
-    let text = Field {
-        key: "text".into(),
-        kind: Kind::Text,
-        required: true,
-        json_key: constant(",\"text\":"),
-        default: constant(""),
-        merge_key: "".into(),
-        merge_json: constant(""),
-    };
     Shape {
-        before_id: constant("{\"id\":"),
-        before_time: constant(",\"t\":"),
+        id_key: "id".into(),
+        time_key: "t".into(),
         time_format: TimeFormat::EpochMillis,
-        fields: [text].into(),
-        one_of: [].into(),
-        tail: constant("}"),
-        id_max_chars: 100,
+        ..Shape::new(b"{", [Field { required: true, ..Field::new("text", Kind::Text) }])
     }
 }
 
@@ -79,7 +65,8 @@ fn limits() -> Limits {
 /// An event that says its number in its id.
 fn tape(number: u64, text: &[u8], token: u64) -> Tape {
     let mut tape = Tape::default();
-    Stamps { id: Some(u128::from(number).to_be_bytes()), unix_nanoseconds: 0, shape: 0, token }.begin(&mut tape);
+    Stamps { id: Some(u128::from(number).to_be_bytes()), unix_nanoseconds: 0, is_time_given: false, shape: 0, token }
+        .begin(&mut tape);
     tape.text(text);
     tape
 }
@@ -832,7 +819,7 @@ fn after_a_wait_for_room_any_event_finds_some() {
     let queue = Queue::new(Settings { max_queue_bytes: 12_000, ..settings(limits) });
     let floats = || {
         let mut tape = Tape::default();
-        Stamps { id: Some([0; 16]), unix_nanoseconds: 0, shape: 0, token: 1 }.begin(&mut tape);
+        Stamps { id: Some([0; 16]), unix_nanoseconds: 0, is_time_given: false, shape: 0, token: 1 }.begin(&mut tape);
         tape.tag(tag::LIST);
         // `0.0,` each, to the byte.
         (0..(5000 - AROUND_TEXT) / 4).for_each(|_| tape.float(0.0));

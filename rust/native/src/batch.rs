@@ -1,7 +1,7 @@
 //! `Batch` as Python sees it: a view of the events of one request.
 
 use pyo3::{
-    exceptions::{PyIndexError, PyMemoryError},
+    exceptions::{PyIndexError, PyMemoryError, PyValueError},
     prelude::*,
     types::{PyBytes, PyList, PyString},
 };
@@ -41,18 +41,34 @@ impl Batch {
         self.0.joined_bytes()
     }
 
+    /// The memory that the view keeps: its whole block.
+    #[getter]
+    fn block_bytes(&self) -> usize {
+        self.0.block_bytes()
+    }
+
+    /// How many events come from before `mark`.
+    #[pyo3(signature = (mark, /))]
+    fn count_before(&self, mark: u64) -> usize {
+        self.0.count_before(mark)
+    }
+
     /// The ring's position after the last event of the batch that this view was cut from.
     #[getter]
     fn end_position(&self) -> u64 {
         self.0.end_position()
     }
 
-    /// `head`, the events joined by commas, and `tail`, as one request body.
-    #[pyo3(signature = (head, tail, /))]
-    fn body<'py>(&self, py: Python<'py>, head: &[u8], tail: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    /// `head`, the events joined by commas, and `tail`, as one request body; `event_tail` is
+    /// written over the end of each event.
+    #[pyo3(signature = (head, tail, event_tail = NOTHING, /))]
+    fn body<'py>(&self, py: Python<'py>, head: &[u8], tail: &[u8], event_tail: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        if self.0.ends().any(|(_, bytes)| bytes < event_tail.len()) {
+            return Err(PyValueError::new_err("event_tail is longer than an event"));
+        }
         let len = head.len() + self.0.joined_bytes() + tail.len();
         PyBytes::new_with(py, len, |body| {
-            let mut rest = body;
+            let mut rest = &mut *body;
             let mut put = |bytes: &[u8]| {
                 let (place, behind) = std::mem::take(&mut rest)
                     .split_at_mut_checked(bytes.len())
@@ -68,7 +84,13 @@ impl Batch {
                 }
                 put(run)?;
             }
-            put(tail)
+            put(tail)?;
+            if !event_tail.is_empty() {
+                for end in self.0.ends().map(|(end, _)| head.len() + end) {
+                    body[end - event_tail.len()..end].copy_from_slice(event_tail);
+                }
+            }
+            Ok(())
         })
     }
 
@@ -77,6 +99,15 @@ impl Batch {
     fn event<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Bound<'py, PyBytes>> {
         let event = self.0.event(index).ok_or_else(|| PyIndexError::new_err("no such event in the batch"))?;
         Ok(PyBytes::new(py, event))
+    }
+
+    /// The events of `batches`, in order, in a block of their own.
+    #[staticmethod]
+    #[pyo3(signature = (batches, /))]
+    #[expect(clippy::needless_pass_by_value, reason = "what pyo3 extracts")]
+    fn join(py: Python<'_>, batches: Vec<PyRef<'_, Self>>) -> PyResult<Self> {
+        let views: Vec<_> = batches.iter().map(|batch| batch.0.clone()).collect();
+        py.detach(|| batch::Batch::join(&views)).map(Self).map_err(|error| PyValueError::new_err(error.to_string()))
     }
 
     /// The events before `index`, and the rest.
@@ -100,6 +131,9 @@ impl Batch {
         (!rest.is_empty()).then_some(Self(rest))
     }
 }
+
+/// The default of a signature above.
+const NOTHING: &[u8] = b"";
 
 /// An id from its JSON text.
 fn id<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyAny>> {

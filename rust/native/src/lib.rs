@@ -9,7 +9,9 @@ mod process;
 mod push;
 mod queue;
 mod shape;
+mod stamp;
 mod text;
+mod values;
 mod walk;
 
 /// sluiceway's engine. Private: everything here is called by `client.py` and nobody else.

@@ -8,19 +8,20 @@ use std::{
     cell::Cell,
     ffi::c_long,
     panic::{AssertUnwindSafe, catch_unwind},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use pyo3::{
     Bound, Py, PyAny, PyResult, Python, ffi,
     ffi::{Py_ssize_t, PyMethodDef, PyMethodDefPointer, PyObject},
 };
-use sluiceway_core::{ident::Generator, record::Stamps, shape::Shape, tape::Tape};
+use sluiceway_core::{ident::Generator, layout::Layout, record::Stamps, tape::Tape};
 
 use crate::{
     outcome::{self, HARD, INTERNAL, STALE},
     queue::Queue,
-    walk::{Replaced, Stop, Walk, rare},
+    stamp::{self, Id},
+    values::Values,
+    walk::{Stop, Walk},
 };
 
 /// What a thread keeps between two pushes. Taken out while in use, so that a push inside a
@@ -109,7 +110,8 @@ unsafe extern "C" fn push(queue: *mut PyObject, args: *mut *mut PyObject, count:
     // SAFETY: attached; a shape is an int.
     let shape = usize::try_from(unsafe { ffi::PyLong_AsSsize_t(*shape) }).unwrap_or(usize::MAX);
     let call = Call { shape, token: 0, message_id: *message_id, timestamp: *timestamp, is_checked: false };
-    answer(take(py, queue, &call, values))
+    // SAFETY: the caller of this function holds its arguments.
+    answer(unsafe { take(py, queue, &call, Values::of(values)) })
 }
 
 /// `admit(token, shape, message_id, timestamp, *values)`: see `_native.pyi`.
@@ -127,7 +129,8 @@ unsafe extern "C" fn admit(queue: *mut PyObject, args: *mut *mut PyObject, count
         (ffi::PyLong_AsUnsignedLongLong(*token), usize::try_from(ffi::PyLong_AsSsize_t(*shape)).unwrap_or(usize::MAX))
     };
     let call = Call { shape, token, message_id: *message_id, timestamp: *timestamp, is_checked: true };
-    answer(take(py, queue, &call, values))
+    // SAFETY: the caller of this function holds its arguments.
+    answer(unsafe { take(py, queue, &call, Values::of(values)) })
 }
 
 /// `offer(*anything)`: counts the call and sends it the long way.
@@ -167,17 +170,20 @@ fn answer(code: Option<c_long>) -> *mut PyObject {
     code.map_or_else(wrong_count, outcome::to_py)
 }
 
-/// Takes the event: zero or the code of the outcome. `None`: no such shape, or not as many
-/// values as it has fields. A panic of ours becomes an outcome, never an exception in a
-/// request.
+/// Takes the event: zero or the code of the outcome. `None`: no such shape, or more values
+/// than it has fields. A panic of ours becomes an outcome, never an exception in a request.
+///
+/// # Safety
+/// Attached; somebody holds what `call` and `values` name until this returns.
 #[inline]
-pub(crate) fn take(py: Python<'_>, queue: &Queue, call: &Call, values: &[*mut PyObject]) -> Option<c_long> {
+pub(crate) unsafe fn take(py: Python<'_>, queue: &Queue, call: &Call, values: Values<'_>) -> Option<c_long> {
     let taken = catch_unwind(AssertUnwindSafe(|| {
-        let shape = queue.core().settings().shapes.get(call.shape)?;
-        if shape.fields.len() != values.len() {
+        let layout = queue.core().layouts().get(call.shape)?;
+        if values.len() > layout.fields.len() {
             return None;
         }
-        Some(with_scratch(|scratch| record(py, queue, shape, call, values, scratch)))
+        // SAFETY: promised by the caller.
+        Some(with_scratch(|scratch| unsafe { record(py, queue, layout, call, values, scratch) }))
     }));
     taken.unwrap_or(Some(INTERNAL))
 }
@@ -201,31 +207,48 @@ fn new_scratch() -> Option<Box<Scratch>> {
 }
 
 /// Makes the record and pushes it.
+///
+/// # Safety
+/// As [`take`].
 #[inline]
-fn record(
+unsafe fn record(
     py: Python<'_>,
     queue: &Queue,
-    shape: &Shape,
+    layout: &Layout,
     call: &Call,
-    values: &[*mut PyObject],
+    values: Values<'_>,
     scratch: &mut Scratch,
 ) -> c_long {
     let queue = queue.core();
+    if !layout.allows(values.given()) {
+        return HARD;
+    }
     let Scratch { tape, space, ids } = scratch;
-    // SAFETY: the caller of the fastcall function holds its arguments.
-    let Some(unix_nanoseconds) = (unsafe { moment(call.timestamp) }) else { return HARD };
+    // SAFETY: promised by the caller.
+    let (moment, id) = unsafe { (stamp::moment(call.timestamp), stamp::id(py, layout, call.message_id)) };
+    let (Some(unix_nanoseconds), Some(id)) = (moment, id) else { return HARD };
     // SAFETY: attached.
-    let has_own_id = call.message_id != unsafe { ffi::Py_None() };
-    let id = (!has_own_id).then(|| ids.next(unix_nanoseconds));
-    let shape_number = u8::try_from(call.shape).unwrap_or(u8::MAX);
-    Stamps { id, unix_nanoseconds, shape: shape_number, token: call.token }.begin(tape);
-    let limit = queue.settings().limits.event_bytes();
-    let mut walk = Walk { py, tape, space, keys: queue.keys(), limit, replaced: Replaced::default(), refused_bytes: 0 };
-    // SAFETY: as above; `values` has as many as the shape has fields.
-    let walked = unsafe {
-        let own_id = if has_own_id { own_id(&mut walk, call.message_id, shape.id_max_chars) } else { Ok(()) };
-        own_id.and_then(|()| fields(&mut walk, shape, call, values))
+    let is_time_given = call.timestamp != unsafe { ffi::Py_None() };
+    let stamps = Stamps {
+        id: match id {
+            Id::Fresh => Some(ids.next(unix_nanoseconds)),
+            Id::Uuid(bytes) => Some(bytes),
+            Id::Text(_) => None,
+        },
+        unix_nanoseconds,
+        is_time_given,
+        shape: u8::try_from(call.shape).unwrap_or(u8::MAX),
+        token: call.token,
     };
+    stamps.begin(tape);
+    if is_time_given {
+        tape.count(layout.given_time_bytes(unix_nanoseconds));
+    }
+    let limit = queue.settings().limits.event_bytes();
+    let mut walk = Walk::new(py, layout, limit, call.is_checked, (tape, space, queue.keys()));
+    let own_id = if let Id::Text(text) = id { walk.whole(&text) } else { Ok(()) };
+    // SAFETY: promised by the caller.
+    let walked = own_id.and_then(|()| unsafe { fields(&mut walk, layout, values) });
     let replaced = walk.replaced;
     match walked {
         Ok(()) => {}
@@ -241,63 +264,29 @@ fn record(
     }
     let code = outcome::code(outcome);
     if code == 0 || code == outcome::UNATTENDED {
-        queue.counters().replaced(replaced.nonfinite, replaced.surrogates, replaced.integers);
+        queue.counters().replaced(replaced);
     }
     code
 }
 
-/// Walks the values of the fields.
+/// Walks the values of the fields. Those behind the last that is given are not told.
 ///
 /// # Safety
-/// Attached; `values` are held and as many as the shape has fields.
+/// Attached; the values are held.
 #[inline]
-unsafe fn fields(walk: &mut Walk<'_, '_>, shape: &Shape, call: &Call, values: &[*mut PyObject]) -> Result<(), Stop> {
-    // SAFETY: promised by the caller.
-    unsafe {
-        let none = ffi::Py_None();
-        if !shape.one_of.is_empty() && shape.one_of.iter().all(|index| values[*index] == none) {
-            return Err(Stop::Hard);
+unsafe fn fields(walk: &mut Walk<'_, '_>, layout: &Layout, values: Values<'_>) -> Result<(), Stop> {
+    let mut next = 0;
+    for (index, value) in values.each() {
+        let Some(place) = layout.fields.get(index) else { return Err(Stop::Hard) };
+        if index != next {
+            // A shape has no more fields than a byte can count.
+            walk.tape.absent(u8::try_from(index - next).unwrap_or(u8::MAX));
         }
-        for (field, value) in shape.fields.iter().zip(values) {
-            walk.field(field, *value, call.is_checked)?;
-        }
+        // SAFETY: promised by the caller; a value that is given is not `None`.
+        unsafe { walk.field(place, value)? };
+        next = index + 1;
     }
     Ok(())
-}
-
-/// Writes the caller's own id, if it is a plain one.
-///
-/// # Safety
-/// Attached; `id` is held.
-unsafe fn own_id(walk: &mut Walk<'_, '_>, id: *mut PyObject, max_chars: usize) -> Result<(), Stop> {
-    // SAFETY: promised by the caller.
-    unsafe {
-        if ffi::PyUnicode_CheckExact(id) == 0 {
-            return Err(Stop::Hard);
-        }
-        let chars = usize::try_from(ffi::PyUnicode_GET_LENGTH(id)).unwrap_or(0);
-        if chars == 0 || chars > max_chars {
-            return Err(Stop::Hard);
-        }
-        walk.str(id)
-    }
-}
-
-/// The nanoseconds since 1970 that a timestamp means; now for `None`. `None` if it is not
-/// a plain datetime, or beyond the years 1677 to 2262.
-///
-/// # Safety
-/// Attached; `timestamp` is held.
-#[inline]
-unsafe fn moment(timestamp: *mut PyObject) -> Option<i64> {
-    // SAFETY: promised by the caller.
-    unsafe {
-        if timestamp == ffi::Py_None() {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            return i64::try_from(now.as_nanos()).ok();
-        }
-        rare::datetime(timestamp)?.checked_mul(1_000)
-    }
 }
 
 #[cold]

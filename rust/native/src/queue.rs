@@ -121,6 +121,15 @@ impl Queue {
         Ok(())
     }
 
+    #[pyo3(signature = (what, /))]
+    fn count_replaced(&self, what: &str) -> PyResult<()> {
+        if what != "id" {
+            return Err(error::unknown("thing to replace", what));
+        }
+        self.own()?.counters().replaced_id();
+        Ok(())
+    }
+
     #[expect(clippy::unused_self, reason = "a method, like its neighbours")]
     fn refused_bytes(&self) -> usize {
         push::refused_bytes()

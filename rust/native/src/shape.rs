@@ -2,8 +2,8 @@
 
 use pyo3::{exceptions::PyValueError, prelude::*};
 use sluiceway_core::{
-    json::{escape, sink::Constant},
-    shape::{self, Kind, TimeFormat},
+    MAX_DEPTH,
+    shape::{self, IdFormat, Kind, MAX_FIELDS, TimeFormat},
 };
 
 use crate::error;
@@ -19,40 +19,58 @@ pub(crate) struct Field(shape::Field);
 #[pymethods]
 impl Field {
     #[new]
-    #[pyo3(signature = (key, kind, *, required = false, default = NOTHING, merge_key = "", merge_json = NOTHING))]
+    #[pyo3(signature = (
+        key, kind, *, required = false, prefix = NOTHING, default = NOTHING, before = NOTHING, merge_key = "",
+        merge_json = NOTHING, watched = vec![], refused = vec![], min_chars = 0, max_chars = 0,
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "a field has so many parts; Python names each")]
+    #[expect(clippy::needless_pass_by_value, reason = "what pyo3 extracts")]
     fn new(
         key: &str,
         kind: &str,
         required: bool,
+        prefix: &[u8],
         default: &[u8],
+        before: &[u8],
         merge_key: &str,
         merge_json: &[u8],
+        watched: Vec<String>,
+        refused: Vec<String>,
+        min_chars: usize,
+        max_chars: usize,
     ) -> PyResult<Self> {
         let kind = match kind {
             "text" => Kind::Text,
+            "id" => Kind::Id,
             "map" => Kind::Map,
             "any" => Kind::Any,
             "spread" => Kind::Spread,
+            "number" => Kind::Number,
+            "int" => Kind::Int,
+            "guarded" => Kind::Guarded,
             _ => return Err(error::unknown("kind", kind)),
         };
-        let mut json_key = vec![b','];
-        json_key.extend(quoted(key));
-        json_key.push(b':');
-        let mut entry = Vec::new();
-        if !merge_key.is_empty() {
-            entry = quoted(merge_key);
-            entry.push(b':');
-            entry.extend_from_slice(merge_json);
+        let has_text_rules = !refused.is_empty() || min_chars != 0 || max_chars != 0;
+        if has_text_rules && !matches!(kind, Kind::Text | Kind::Id) {
+            return Err(PyValueError::new_err(format!("{key:?} is no text, so there is none to refuse or to measure")));
         }
-        let default = if default.is_empty() { vec![] } else { [&json_key, default].concat() };
+        if (!watched.is_empty() || !merge_key.is_empty()) && !matches!(kind, Kind::Map | Kind::Spread) {
+            return Err(PyValueError::new_err(format!("{key:?} is no map, so it has no keys to watch or to merge")));
+        }
+        let boxed = |words: &[String]| words.iter().map(|word| word.as_str().into()).collect();
         Ok(Self(shape::Field {
             key: key.into(),
             kind,
             required,
-            json_key: Constant::new(&json_key),
-            default: Constant::new(&default),
+            prefix: prefix.into(),
+            default: default.into(),
+            before: before.into(),
             merge_key: merge_key.into(),
-            merge_json: Constant::new(&entry),
+            merge_json: merge_json.into(),
+            watched: boxed(&watched),
+            refused: boxed(&refused),
+            min_chars,
+            max_chars,
         }))
     }
 }
@@ -66,7 +84,8 @@ impl Shape {
     #[new]
     #[pyo3(signature = (
         head, fields, *, one_of = vec![], id_key = "messageId", time_key = "timestamp", time_format = "iso",
-        tail = BRACE, id_max_chars = 100,
+        tail = BRACE, id_max_chars = 100, id_format = "text", given_time_key = "", max_text_chars = 0,
+        max_depth = 64,
     ))]
     #[expect(clippy::too_many_arguments, reason = "a shape has so many parts; Python names each")]
     #[expect(clippy::needless_pass_by_value, reason = "what pyo3 extracts")]
@@ -79,41 +98,49 @@ impl Shape {
         time_format: &str,
         tail: &[u8],
         id_max_chars: usize,
+        id_format: &str,
+        given_time_key: &str,
+        max_text_chars: usize,
+        max_depth: usize,
     ) -> PyResult<Self> {
         let time_format = match time_format {
             "iso" => TimeFormat::Iso,
             "epoch_ms" => TimeFormat::EpochMillis,
             _ => return Err(error::unknown("time format", time_format)),
         };
+        let id_format = match id_format {
+            "text" => IdFormat::Text,
+            "uuid" => IdFormat::Uuid,
+            _ => return Err(error::unknown("id format", id_format)),
+        };
+        if fields.len() > MAX_FIELDS {
+            return Err(PyValueError::new_err(format!(
+                "a shape has {MAX_FIELDS} fields at most, not {}",
+                fields.len()
+            )));
+        }
+        if !(1..=MAX_DEPTH).contains(&max_depth) {
+            return Err(PyValueError::new_err(format!("max_depth must be 1 to {MAX_DEPTH}, not {max_depth}")));
+        }
         let fields: Box<[_]> = fields.iter().map(|field| field.0.clone()).collect();
         let index = |key: &String| {
             let index = fields.iter().position(|field| *field.key == **key);
             index.ok_or_else(|| PyValueError::new_err(format!("one_of names {key:?}, which is no field")))
         };
         let one_of = one_of.iter().map(index).collect::<PyResult<_>>()?;
-        let mut before_id = head.to_vec();
-        if head.last() != Some(&b'{') {
-            before_id.push(b',');
-        }
-        before_id.extend(quoted(id_key));
-        before_id.push(b':');
-        let mut before_time = vec![b','];
-        before_time.extend(quoted(time_key));
-        before_time.push(b':');
         Ok(Self(shape::Shape {
-            before_id: Constant::new(&before_id),
-            before_time: Constant::new(&before_time),
+            head: head.into(),
+            id_key: id_key.into(),
+            id_format,
+            id_max_chars,
+            time_key: time_key.into(),
             time_format,
+            given_time_key: given_time_key.into(),
             fields,
             one_of,
-            tail: Constant::new(tail),
-            id_max_chars,
+            tail: tail.into(),
+            max_text_chars,
+            max_depth,
         }))
     }
-}
-
-fn quoted(text: &str) -> Vec<u8> {
-    let mut json = Vec::new();
-    escape::write_str(&mut json, text.as_bytes());
-    json
 }

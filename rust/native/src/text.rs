@@ -86,6 +86,16 @@ impl Text<'_> {
         }
     }
 
+    /// Its first `chars` characters.
+    pub(crate) fn first(self, chars: usize) -> Self {
+        match self {
+            Self::Ascii(text) => Self::Ascii(&text[..text.len().min(chars)]),
+            Self::Latin1(text) => Self::Latin1(&text[..text.len().min(chars)]),
+            Self::Ucs2(text) => Self::Ucs2(&text[..text.len().min(chars)]),
+            Self::Ucs4(text) => Self::Ucs4(&text[..text.len().min(chars)]),
+        }
+    }
+
     /// Hands the text as UTF-8 to `take`, using `space` where it must be made. Lone
     /// surrogates, which UTF-8 cannot say, become U+FFFD; returns how many there were.
     #[inline]

@@ -16,14 +16,16 @@ use std::{ffi::c_int, ptr};
 
 use pyo3::{Borrowed, Python, ffi, ffi::PyObject, sync::critical_section::with_critical_section};
 use sluiceway_core::{
-    MAX_DEPTH,
+    counters::Replaced,
     keys::{Keys, MAX_KEY_BYTES},
-    shape::{Field, Kind},
+    layout::Layout,
     tape::{Tape, tag},
+    words::{Meaning, Watch, is_among},
 };
 
 use crate::text::{self, Text};
 
+mod field;
 pub(crate) mod rare;
 
 /// Why a walk stopped.
@@ -35,67 +37,58 @@ pub(crate) enum Stop {
     TooLarge,
 }
 
-/// What was written in place of something JSON cannot say.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Replaced {
-    pub(crate) nonfinite: u64,
-    pub(crate) surrogates: u64,
-    pub(crate) integers: u64,
-}
-
 /// One walk over the values of one event.
 pub(crate) struct Walk<'a, 'py> {
-    pub(crate) py: Python<'py>,
+    py: Python<'py>,
     pub(crate) tape: &'a mut Tape,
     /// Where UTF-8 is made, kept between events.
-    pub(crate) space: &'a mut Vec<u8>,
-    pub(crate) keys: &'a Keys,
+    space: &'a mut Vec<u8>,
+    keys: &'a Keys,
     /// An event with more bytes of JSON than this is given up early.
-    pub(crate) limit: usize,
+    limit: usize,
+    /// The most characters of a text that is taken without a closer look.
+    longest: usize,
+    /// Longer texts are cut.
+    max_text_chars: usize,
+    max_depth: usize,
+    /// Python has validated the values already: the rules of fields are not looked at again.
+    is_checked: bool,
     pub(crate) replaced: Replaced,
     /// The size of a text that was too large to copy.
     pub(crate) refused_bytes: usize,
 }
 
-impl Walk<'_, '_> {
-    /// Writes the value of one field. `is_checked`: Python has validated it already, so an
-    /// empty text is meant.
-    ///
-    /// # Safety
-    /// Attached; `value` is an object that somebody holds during the call.
+impl<'a, 'py> Walk<'a, 'py> {
+    /// A walk that writes the values of an event of `layout` on `tape`; above `limit` bytes
+    /// of JSON it is given up.
     #[inline]
-    pub(crate) unsafe fn field(&mut self, field: &Field, value: *mut PyObject, is_checked: bool) -> Result<(), Stop> {
-        // SAFETY: attached; the caller holds `value`, as each callee asks.
-        unsafe {
-            if value == ffi::Py_None() {
-                if field.required {
-                    return Err(Stop::Hard);
-                }
-                self.tape.absent();
-                return Ok(());
-            }
-            match field.kind {
-                Kind::Text => {
-                    if ffi::PyUnicode_CheckExact(value) == 0 {
-                        return Err(Stop::Hard);
-                    }
-                    if ffi::PyUnicode_GET_LENGTH(value) == 0 && !is_checked {
-                        return Err(Stop::Hard);
-                    }
-                    self.str(value)
-                }
-                Kind::Map | Kind::Spread => {
-                    if ffi::PyDict_CheckExact(value) == 0 {
-                        return Err(Stop::Hard);
-                    }
-                    self.map(value, 1, field.merge_key.as_bytes())
-                }
-                Kind::Any => self.value(value, 1),
-            }
+    pub(crate) fn new(
+        py: Python<'py>,
+        layout: &Layout,
+        limit: usize,
+        is_checked: bool,
+        (tape, space, keys): (&'a mut Tape, &'a mut Vec<u8>, &'a Keys),
+    ) -> Self {
+        Self {
+            py,
+            tape,
+            space,
+            keys,
+            limit,
+            // A short one over the limit is copied, and `check` sees it.
+            longest: limit.max(tag::SHORT_TEXT_MAX).min(layout.max_text_chars),
+            max_text_chars: layout.max_text_chars,
+            max_depth: layout.max_depth,
+            is_checked,
+            replaced: Replaced::default(),
+            refused_bytes: 0,
         }
     }
+}
 
-    /// Writes any value. Texts, which most values are, without a call.
+impl Walk<'_, '_> {
+    /// Writes any value. Texts, which most values are, without a call. `depth` is how many
+    /// containers it lies in.
     ///
     /// # Safety
     /// As [`Walk::field`].
@@ -134,7 +127,7 @@ impl Walk<'_, '_> {
                 return Ok(());
             }
             if kind == &raw mut ffi::PyDict_Type {
-                return self.map(value, depth + 1, b"");
+                return self.map(value, depth + 1, None);
             }
             if kind == &raw mut ffi::PyList_Type || kind == &raw mut ffi::PyTuple_Type {
                 return self.list(value, depth + 1);
@@ -143,16 +136,17 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Writes a dict. Notes whether it has `merge_key`, if that is not empty.
+    /// Writes a dict. `watch` knows which of its keys mean something.
     ///
     /// # Safety
     /// As [`Walk::field`]; `dict` is exactly a dict.
     #[inline(never)]
-    unsafe fn map(&mut self, dict: *mut PyObject, depth: usize, merge_key: &[u8]) -> Result<(), Stop> {
-        if depth > MAX_DEPTH {
+    unsafe fn map(&mut self, dict: *mut PyObject, depth: usize, watch: Option<&Watch>) -> Result<(), Stop> {
+        if depth > self.max_depth {
             return Err(Stop::Hard);
         }
         let begin = self.tape.position();
+        let lengths = watch.map_or(0, Watch::lengths);
         self.tape.tag(tag::MAP);
         // SAFETY: the caller holds it.
         let held = unsafe { Borrowed::from_ptr(self.py, dict) };
@@ -173,8 +167,8 @@ impl Walk<'_, '_> {
                 };
                 // SAFETY: as above.
                 unsafe {
-                    if self.key(key, merge_key)? {
-                        self.tape.retag(begin, tag::MAP_COMPLETE);
+                    if self.key(key, lengths)? {
+                        self.notice(key, watch, begin)?;
                     }
                     self.value(value, depth)?;
                 }
@@ -186,12 +180,12 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// Writes a key; true if it is `wanted`.
+    /// Writes a key; true if it is worth a look, as one of these lengths may be.
     ///
     /// # Safety
     /// As [`Walk::field`].
     #[inline]
-    unsafe fn key(&mut self, key: *mut PyObject, wanted: &[u8]) -> Result<bool, Stop> {
+    unsafe fn key(&mut self, key: *mut PyObject, lengths: u64) -> Result<bool, Stop> {
         // SAFETY: attached, and the dict holds `key`; its type is checked first. A key's
         // hash was computed when it went into the dict.
         unsafe {
@@ -199,19 +193,40 @@ impl Walk<'_, '_> {
                 return Err(Stop::Hard);
             }
             let Some(name) = text::ascii(key) else {
-                self.str(key)?;
-                return Ok(false);
+                self.whole(&text::read(key).ok_or(Stop::Hard)?)?;
+                return Ok(lengths != 0);
             };
             let hash = (*key.cast::<ffi::PyASCIIObject>()).hash;
             if name.len() <= MAX_KEY_BYTES
                 && let Some((number, json_len)) = self.keys.find(hash.cast_unsigned() as u64, name)
             {
                 self.tape.key(number, json_len);
+            } else if name.len() > self.limit {
+                self.refuse(name.len())?;
             } else {
-                self.str(key)?;
+                self.tape.text(name);
             }
-            Ok(!wanted.is_empty() && *name == *wanted)
+            Ok(is_among(lengths, name.len()))
         }
+    }
+
+    /// Looks what a key of the map that begins at `begin` means to its field.
+    ///
+    /// # Safety
+    /// As [`Walk::field`]; `key` is a `str`.
+    #[cold]
+    #[inline(never)]
+    unsafe fn notice(&mut self, key: *mut PyObject, watch: Option<&Watch>, begin: usize) -> Result<(), Stop> {
+        // SAFETY: promised by the caller.
+        let key = unsafe { text::read(key) }.ok_or(Stop::Hard)?;
+        let mut meaning = Meaning::None;
+        key.utf8(self.space, |key| meaning = watch.map_or(Meaning::None, |watch| watch.meaning(key)));
+        match meaning {
+            Meaning::Merged => self.tape.retag(begin, tag::MAP_COMPLETE),
+            Meaning::Watched if !self.is_checked => return Err(Stop::Hard),
+            Meaning::Watched | Meaning::None => {}
+        }
+        Ok(())
     }
 
     /// Writes a list or a tuple.
@@ -220,7 +235,7 @@ impl Walk<'_, '_> {
     /// As [`Walk::field`]; `sequence` is exactly a list or a tuple.
     #[inline(never)]
     unsafe fn list(&mut self, sequence: *mut PyObject, depth: usize) -> Result<(), Stop> {
-        if depth > MAX_DEPTH {
+        if depth > self.max_depth {
             return Err(Stop::Hard);
         }
         self.tape.tag(tag::LIST);
@@ -259,24 +274,33 @@ impl Walk<'_, '_> {
     /// # Safety
     /// As [`Walk::field`]; `value` is a `str` or of a subclass.
     #[inline]
-    pub(crate) unsafe fn str(&mut self, value: *mut PyObject) -> Result<(), Stop> {
+    unsafe fn str(&mut self, value: *mut PyObject) -> Result<(), Stop> {
         // SAFETY: promised by the caller.
         if let Some(ascii) = unsafe { text::ascii(value) } {
-            // A short one is over the limit when `check` says so; a long one is not even copied.
-            if ascii.len() > tag::SHORT_TEXT_MAX && ascii.len() > self.limit {
-                return self.refuse(ascii.len());
+            if ascii.len() > self.longest {
+                return self.text(Text::Ascii(ascii));
             }
             self.tape.text(ascii);
             return Ok(());
         }
         // SAFETY: promised by the caller.
-        self.wide(&unsafe { text::read(value) }.ok_or(Stop::Hard)?)
+        self.text(unsafe { text::read(value) }.ok_or(Stop::Hard)?)
     }
 
-    /// Writes a text that is not plain ASCII.
+    /// Writes a text of any kind and length, cut to the vendor's.
     #[cold]
     #[inline(never)]
-    fn wide(&mut self, text: &Text<'_>) -> Result<(), Stop> {
+    fn text(&mut self, mut text: Text<'_>) -> Result<(), Stop> {
+        if text.chars() > self.max_text_chars {
+            text = text.first(self.max_text_chars);
+            self.replaced.texts += 1;
+        }
+        self.whole(&text)
+    }
+
+    /// Writes a text that is not cut: a key, or the event's id.
+    pub(crate) fn whole(&mut self, text: &Text<'_>) -> Result<(), Stop> {
+        // Over the limit it is not even copied.
         if text.chars() > self.limit {
             return self.refuse(text.chars());
         }

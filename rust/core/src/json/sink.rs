@@ -58,20 +58,21 @@ impl Piece {
     }
 }
 
-/// JSON that does not change: a piece if it is short enough.
+/// JSON that does not change: a piece if it is short enough, else several.
 #[derive(Clone, Debug)]
 pub enum Constant {
     /// Short.
     Piece(Piece),
     /// Long.
-    Long(Box<[u8]>),
+    Pieces(Box<[Piece]>),
 }
 
 impl Constant {
     /// A constant of this JSON.
     #[must_use]
     pub fn new(json: &[u8]) -> Self {
-        Piece::new(json).map_or_else(|| Self::Long(json.into()), Self::Piece)
+        let pieces = || json.chunks(Piece::MAX_BYTES).filter_map(Piece::new).collect();
+        Piece::new(json).map_or_else(|| Self::Pieces(pieces()), Self::Piece)
     }
 
     /// How many bytes it has.
@@ -79,7 +80,7 @@ impl Constant {
     pub fn len(&self) -> usize {
         match self {
             Self::Piece(piece) => piece.len(),
-            Self::Long(json) => json.len(),
+            Self::Pieces(pieces) => pieces.iter().map(Piece::len).sum(),
         }
     }
 
@@ -129,7 +130,11 @@ pub(super) trait Sink {
     fn constant(&mut self, constant: &Constant) {
         match constant {
             Constant::Piece(piece) => self.piece(piece),
-            Constant::Long(json) => self.json(json),
+            Constant::Pieces(pieces) => {
+                for piece in pieces {
+                    self.piece(piece);
+                }
+            }
         }
     }
 }

@@ -19,9 +19,15 @@ const DAYS_PER_400_YEARS: u32 = 146_097;
 const DAYS_MARCH_TO_DECEMBER: u32 = 306;
 
 /// Bytes of a time with milliseconds.
-pub(super) const MILLIS_FORM_BYTES: usize = 24;
+pub(crate) const MILLIS_FORM_BYTES: usize = 24;
 /// Bytes of a time with microseconds.
 const MICROS_FORM_BYTES: usize = 27;
+
+/// Whole milliseconds since 1970; what is below one is cut off, downwards.
+#[inline]
+pub(crate) fn millis(unix_nanoseconds: i64) -> i64 {
+    unix_nanoseconds.div_euclid(1_000_000)
+}
 
 /// Appends the time as exactly 24 bytes, `2013-01-01T05:00:00.000Z`; what is below a millisecond is cut off, downwards.
 pub fn write_rfc3339_millis(out: &mut Vec<u8>, unix_nanoseconds: i64) {
@@ -34,7 +40,7 @@ pub fn write_rfc3339_millis(out: &mut Vec<u8>, unix_nanoseconds: i64) {
 #[inline]
 pub(super) fn rfc3339_millis(unix_nanoseconds: i64) -> [[u8; 8]; 3] {
     // Every i64 of nanoseconds lies in the years 1677 to 2262.
-    let millis = unix_nanoseconds.div_euclid(1_000_000) + UNIX_EPOCH_MILLIS;
+    let millis = millis(unix_nanoseconds) + UNIX_EPOCH_MILLIS;
     words(millis.cast_unsigned(), b'Z')
 }
 

@@ -5,11 +5,13 @@ use std::ops::Range;
 use super::{
     pen::Pen,
     sink::{Length, SHORT_BYTES, Sink},
+    time,
 };
 use crate::{
     keys::Keys,
+    layout::{Layout, Place},
     record::Record,
-    shape::{Field, Kind, Shape, TimeFormat},
+    shape::{Kind, TimeFormat},
     tape::tag,
 };
 
@@ -19,31 +21,31 @@ use crate::{
 /// A record that no push of this queue made gives a text that may not be JSON, or nothing;
 /// nothing is read outside the record.
 #[inline(never)]
-pub fn write_event(out: &mut Vec<u8>, record: &Record<'_>, shapes: &[Shape], keys: &Keys) -> Range<usize> {
-    let Some(shape) = shapes.get(usize::from(record.stamps.shape)) else {
+pub fn write_event(out: &mut Vec<u8>, record: &Record<'_>, layouts: &[Layout], keys: &Keys) -> Range<usize> {
+    let Some(layout) = layouts.get(usize::from(record.stamps.shape)) else {
         return 0..0;
     };
-    let (pen, id) = write(Pen::new(out), record, shape, keys);
+    let (pen, id) = write(Pen::new(out), record, layout, keys);
     pen.finish();
     id
 }
 
 /// The exact bytes that [`write_event`] would write.
 #[must_use]
-pub fn event_len(record: &Record<'_>, shapes: &[Shape], keys: &Keys) -> usize {
-    let Some(shape) = shapes.get(usize::from(record.stamps.shape)) else {
+pub fn event_len(record: &Record<'_>, layouts: &[Layout], keys: &Keys) -> usize {
+    let Some(layout) = layouts.get(usize::from(record.stamps.shape)) else {
         return 0;
     };
-    write(Length::default(), record, shape, keys).0.written()
+    write(Length::default(), record, layout, keys).0.written()
 }
 
 // The sink goes from hand to hand by value, into functions which are inlined: only so do
 // its ends stay in registers.
 #[allow(clippy::inline_always, reason = "as the sink")]
 #[inline(always)]
-fn write<S: Sink>(mut sink: S, record: &Record<'_>, shape: &Shape, keys: &Keys) -> (S, Range<usize>) {
+fn write<S: Sink>(mut sink: S, record: &Record<'_>, layout: &Layout, keys: &Keys) -> (S, Range<usize>) {
     let mut tape = Reader { rest: record.tape };
-    sink.constant(&shape.before_id);
+    sink.constant(&layout.before_id);
     let start = sink.written() + 1;
     if let Some(id) = record.stamps.id {
         sink.uuid(id);
@@ -53,36 +55,70 @@ fn write<S: Sink>(mut sink: S, record: &Record<'_>, shape: &Shape, keys: &Keys) 
         sink.text(tape.text(tag));
     }
     let id = start..sink.written() - 1;
-    sink.constant(&shape.before_time);
+    sink.constant(&layout.before_time);
     let nanoseconds = record.stamps.unix_nanoseconds;
-    match shape.time_format {
+    match layout.time_format {
         TimeFormat::Iso => sink.moment(nanoseconds),
-        TimeFormat::EpochMillis => sink.int(nanoseconds.div_euclid(1_000_000)),
+        TimeFormat::EpochMillis => sink.int(time::millis(nanoseconds)),
     }
-    for field in &shape.fields {
-        (sink, tape) = write_field(sink, field, tape, keys);
+    if record.stamps.is_time_given && !layout.before_given_time.is_empty() {
+        sink = write_given_time(sink, layout, nanoseconds);
     }
-    sink.constant(&shape.tail);
+    let mut index = 0;
+    // What is not on the tape any more is absent, all of it.
+    while !tape.rest.is_empty() {
+        let Some(place) = layout.fields.get(index) else { break };
+        let tag = tape.tag();
+        if tag == tag::ABSENT {
+            let [count] = tape.array();
+            let marked = layout.marked(index, count.into());
+            if marked != 0 {
+                sink = write_absent(sink, layout, marked);
+            }
+            index += usize::from(count);
+        } else {
+            (sink, tape) = write_field(sink, place, tag, tape, keys);
+            index += 1;
+        }
+    }
+    if let Some(ending) = layout.ending(index) {
+        sink.constant(ending);
+    }
     (sink, id)
+}
+
+/// Writes what absent fields leave on the wire.
+#[inline(never)]
+fn write_absent<S: Sink>(mut sink: S, layout: &Layout, mut marked: u64) -> S {
+    while let Some(place) = layout.fields.get(marked.trailing_zeros() as usize) {
+        sink.constant(&place.absent);
+        marked &= marked - 1;
+    }
+    sink
+}
+
+/// Writes the time that the caller gave, under its second key.
+#[cold]
+#[inline(never)]
+fn write_given_time<S: Sink>(mut sink: S, layout: &Layout, unix_nanoseconds: i64) -> S {
+    sink.constant(&layout.before_given_time);
+    match layout.time_format {
+        TimeFormat::Iso => sink.moment(unix_nanoseconds),
+        TimeFormat::EpochMillis => sink.int(time::millis(unix_nanoseconds)),
+    }
+    sink
 }
 
 #[allow(clippy::inline_always, reason = "as the sink")]
 #[inline(always)]
-fn write_field<'a, S: Sink>(mut sink: S, field: &Field, mut tape: Reader<'a>, keys: &Keys) -> (S, Reader<'a>) {
-    let tag = tape.tag();
-    if tag == tag::ABSENT {
-        sink.constant(&field.default);
-        return (sink, tape);
-    }
-    let is_spread = field.kind == Kind::Spread;
-    if !is_spread {
-        sink.constant(&field.json_key);
-    }
+fn write_field<'a, S: Sink>(mut sink: S, place: &Place, tag: u8, mut tape: Reader<'a>, keys: &Keys) -> (S, Reader<'a>) {
+    sink.constant(&place.given);
+    let is_spread = place.kind == Kind::Spread;
     let (is_map, mut separator) = match tag {
         _ if is_spread => (true, b','),
-        tag::MAP if !field.merge_json.is_empty() => {
+        tag::MAP if !place.merge.is_empty() => {
             sink.byte(b'{');
-            sink.constant(&field.merge_json);
+            sink.constant(&place.merge);
             (true, b',')
         }
         tag::MAP | tag::MAP_COMPLETE => (true, b'{'),

@@ -22,6 +22,7 @@ use crate::{
     budget::Budget,
     counters::Counters,
     keys::Keys,
+    layout::Layout,
     limits::Limits,
     ring::Ring,
     room::Room,
@@ -56,8 +57,8 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Queue {
     settings: Settings,
-    /// For each shape, the bytes that its events have at least.
-    least_bytes: Box<[usize]>,
+    /// The shapes, ready.
+    layouts: Box<[Layout]>,
     /// So many waiting events are a batch: `flush_at`, or all that may wait if that is less.
     trigger_events: u32,
     /// So many waiting events wake a worker that would look again by itself soon: a full
@@ -128,7 +129,7 @@ impl Queue {
         let trigger_events = u32::try_from(bound.events).unwrap_or(u32::MAX).min(settings.flush_at).max(1);
         let crowd_events = (bound.events / 2).min(settings.limits.batch_events() as u64);
         Self {
-            least_bytes: settings.shapes.iter().map(Shape::least_bytes).collect(),
+            layouts: settings.shapes.iter().map(Layout::new).collect(),
             trigger_events,
             crowd_events: u32::try_from(crowd_events).unwrap_or(u32::MAX).max(trigger_events),
             // Tape is three quarters of its JSON, more or less; a batch that is nearly
@@ -160,6 +161,13 @@ impl Queue {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Its shapes, ready for a walk.
+    #[inline]
+    #[must_use]
+    pub fn layouts(&self) -> &[Layout] {
+        &self.layouts
     }
 
     /// The property names that have a number.

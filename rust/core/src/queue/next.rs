@@ -113,7 +113,7 @@ impl Queue {
         let now = Instant::now();
         let is_closed = self.budget.is_closed();
         let lingers = assembly.sees_new_events(self.ring.tail()) && self.settings.flush_at > 1;
-        let again = now.checked_add(LINGER.min(self.settings.flush_interval)).filter(|_| lingers);
+        let again = now.checked_add(self.linger()).filter(|_| lingers);
         if waiting == 0 {
             assembly.empty_at = now;
             self.ring.trim();
@@ -143,6 +143,12 @@ impl Queue {
         }
     }
 
+    /// How long to let events come before the next look: no longer than any may wait, unless
+    /// none may. Then whoever looks finds all due, and to look without a pause would be to spin.
+    fn linger(&self) -> Duration {
+        if self.settings.flush_interval.is_zero() { LINGER } else { LINGER.min(self.settings.flush_interval) }
+    }
+
     /// Encodes what waits, up to the limits and up to the next flush mark.
     fn assemble(&self, assembly: &mut Assembly) -> Option<Batch> {
         let mut taker = Taker::new(&self.ring, &self.wake);
@@ -155,7 +161,7 @@ impl Queue {
             let batcher = &mut assembly.batcher;
             let offered = taker.front(|bytes| {
                 let record = Record::read(bytes);
-                let write = |out: &mut _| writer::write_event(out, &record, &self.settings.shapes, &self.keys);
+                let write = |out: &mut _| writer::write_event(out, &record, &self.layouts, &self.keys);
                 (batcher.offer(record.stamps.token, write), record.stamps.token, Ring::footprint(bytes.len()))
             });
             match offered {

@@ -61,7 +61,7 @@ impl Queue {
     fn too_large(&self, tape: &Tape) -> Option<usize> {
         let limit = self.settings.limits.event_bytes();
         let record = Record::read(tape.bytes());
-        let fixed = self.least_bytes.get(usize::from(record.stamps.shape))?;
+        let fixed = self.layouts.get(usize::from(record.stamps.shape))?.least_bytes;
         if tape.most_json_unescaped() + fixed <= limit / 2 && limit > ALWAYS_MEASURED_BYTES {
             return None;
         }
@@ -70,7 +70,7 @@ impl Queue {
 
     #[cold]
     fn measure(&self, record: &Record<'_>, limit: usize) -> Option<usize> {
-        let bytes = writer::event_len(record, &self.settings.shapes, &self.keys);
+        let bytes = writer::event_len(record, &self.layouts, &self.keys);
         (bytes > limit).then_some(bytes)
     }
 

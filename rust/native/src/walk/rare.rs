@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "as walk.rs")]
 
 use pyo3::{
-    Borrowed, Bound, Py, PyAny, PyErr, PyResult, Python, ffi,
+    Borrowed, Bound, Py, PyErr, PyResult, Python, ffi,
     ffi::PyObject,
     prelude::PyAnyMethods,
     sync::PyOnceLock,
@@ -12,12 +12,14 @@ use pyo3::{
 use sluiceway_core::json::time::days_from_civil;
 
 use super::{Stop, Walk};
+use crate::text::Text;
 
 /// Above this many bits an integer has more than 4,300 digits, CPython's own limit for text.
 const MAX_TEXT_BITS: u64 = 14_285;
 /// The most digits that every JSON parser takes for a number: the next power is beyond a double.
-const MAX_NUMBER_DIGITS: usize = 308;
-const MAX_TEXT_DIGITS: usize = 4_300;
+pub(super) const MAX_NUMBER_DIGITS: usize = 308;
+/// The most digits that Python itself prints.
+pub(super) const MAX_TEXT_DIGITS: usize = 4_300;
 const HUGE_INT: &[u8] = b"<int>";
 
 impl Walk<'_, '_> {
@@ -44,9 +46,8 @@ impl Walk<'_, '_> {
                 return Ok(());
             }
         }
-        // SAFETY: the caller holds it.
-        let held = unsafe { Borrowed::from_ptr(self.py, value) };
-        let bytes = uuid(&held).ok().flatten().ok_or(Stop::Hard)?;
+        // SAFETY: attached; the caller holds it.
+        let bytes = unsafe { uuid(self.py, value) }.ok_or(Stop::Hard)?;
         self.tape.uuid(bytes);
         Ok(())
     }
@@ -57,34 +58,72 @@ impl Walk<'_, '_> {
     /// As [`Walk::field`]; `value` is an `int` or of a subclass.
     #[cold]
     pub(super) unsafe fn long_int(&mut self, value: *mut PyObject) -> Result<(), Stop> {
-        // SAFETY: attached and held.
-        let held = unsafe { Borrowed::from_ptr(self.py, value) };
-        // The methods of `int` itself: a subclass could bring Python code.
-        let int = self.py.get_type::<PyInt>();
-        let bits = int.call_method1("bit_length", (&*held,)).and_then(|bits| bits.extract::<u64>());
-        if bits.map_err(|_| Stop::Hard)? > MAX_TEXT_BITS {
-            self.replaced.integers += 1;
-            self.tape.text(HUGE_INT);
-            return Ok(());
-        }
-        // Its slot rather than a call: that would pack its arguments into a tuple, and up to
-        // 3.11 an allocation may run the collector there and then, which runs Python code.
-        // SAFETY: attached; the slot of `int` itself, given an int.
-        let digits = unsafe {
-            let Some(repr) = ffi::PyLong_Type.tp_repr else { return Err(Stop::Hard) };
-            Bound::from_owned_ptr_or_err(self.py, repr(value))
-        };
-        let digits = digits.and_then(|digits| digits.extract::<String>()).map_err(|_| Stop::Hard)?;
-        let count = digits.trim_start_matches('-').len();
-        if count <= MAX_NUMBER_DIGITS {
-            self.tape.digits(digits.as_bytes());
-        } else {
-            self.replaced.integers += 1;
-            let text = if count <= MAX_TEXT_DIGITS { digits.as_bytes() } else { HUGE_INT };
-            self.tape.text(text);
+        // SAFETY: promised by the caller.
+        match unsafe { long_integer(self.py, value) }.ok_or(Stop::Hard)? {
+            Integer::Small(number) => self.tape.int(number),
+            Integer::Large(digits) if count(&digits) <= MAX_NUMBER_DIGITS => self.tape.digits(digits.as_bytes()),
+            Integer::Large(digits) if count(&digits) <= MAX_TEXT_DIGITS => {
+                self.replaced.integers += 1;
+                self.text(Text::Ascii(digits.as_bytes()))?;
+            }
+            Integer::Large(_) | Integer::Huge => {
+                self.replaced.integers += 1;
+                self.tape.text(HUGE_INT);
+            }
         }
         Ok(())
     }
+}
+
+/// An integer as far as it is worth reading.
+pub(super) enum Integer {
+    /// Of 64 bits, with a sign.
+    Small(i64),
+    /// Its decimal digits, behind a sign if it is negative.
+    Large(String),
+    /// Beyond what Python itself would print.
+    Huge,
+}
+
+/// How many digits there are.
+pub(super) fn count(digits: &str) -> usize {
+    digits.trim_start_matches('-').len()
+}
+
+/// Reads an `int`. `None` if there is no memory for its digits.
+///
+/// # Safety
+/// Attached; `value` is an `int` or of a subclass, and held.
+pub(super) unsafe fn integer(py: Python<'_>, value: *mut PyObject) -> Option<Integer> {
+    let mut overflow = 0;
+    // SAFETY: an int, attached: reads its digits, cannot fail.
+    let number = unsafe { ffi::PyLong_AsLongLongAndOverflow(value, &raw mut overflow) };
+    if overflow == 0 {
+        return Some(Integer::Small(number));
+    }
+    // SAFETY: promised by the caller.
+    unsafe { long_integer(py, value) }
+}
+
+/// Reads an `int` by its digits.
+///
+/// # Safety
+/// As [`integer`].
+#[cold]
+unsafe fn long_integer(py: Python<'_>, value: *mut PyObject) -> Option<Integer> {
+    // SAFETY: attached and held.
+    let held = unsafe { Borrowed::from_ptr(py, value) };
+    // The methods of `int` itself: a subclass could bring Python code.
+    let int = py.get_type::<PyInt>();
+    let bits = int.call_method1("bit_length", (&*held,)).and_then(|bits| bits.extract::<u64>());
+    if bits.ok()? > MAX_TEXT_BITS {
+        return Some(Integer::Huge);
+    }
+    // Its slot rather than a call: that would pack its arguments into a tuple, and up to
+    // 3.11 an allocation may run the collector there and then, which runs Python code.
+    // SAFETY: attached; the slot of `int` itself, given an int.
+    let digits = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyLong_Type.tp_repr?(value)) };
+    digits.and_then(|digits| digits.extract::<String>()).ok().map(Integer::Large)
 }
 
 /// The microseconds since 1970 of a datetime that is exact and naive (meant as UTC) or in
@@ -131,13 +170,18 @@ pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
 
 /// The bytes of an exact `uuid.UUID`, whose one slot is read without Python code: only an
 /// exact int is taken from it, as anybody may have put anything there.
-fn uuid(value: &Bound<'_, PyAny>) -> PyResult<Option<[u8; 16]>> {
-    if !UUID.get(value.py()).is_some_and(|kind| value.get_type().is(kind)) {
-        return Ok(None);
+///
+/// # Safety
+/// Attached; `value` is held.
+pub(crate) unsafe fn uuid(py: Python<'_>, value: *mut PyObject) -> Option<[u8; 16]> {
+    // SAFETY: promised by the caller.
+    let value = unsafe { Borrowed::from_ptr(py, value) };
+    if !UUID.get(py).is_some_and(|kind| value.get_type().is(kind)) {
+        return None;
     }
-    let number = value.getattr("int")?;
+    let number = value.getattr("int").ok()?;
     if !number.is_exact_instance_of::<PyInt>() {
-        return Ok(None);
+        return None;
     }
-    Ok(Some(number.extract::<u128>()?.to_be_bytes()))
+    Some(number.extract::<u128>().ok()?.to_be_bytes())
 }

@@ -5,70 +5,18 @@
 //! further views. How each event ends is kept in the block itself, so an event that two
 //! views share still ends exactly once.
 
-use std::{
-    ops::Range,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+mod block;
+mod join;
+mod marks;
+mod spare;
 
-use crate::sync::try_lock;
+use std::{ops::Range, sync::Arc};
 
-/// Where one event lies in its block.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// Its JSON.
-    pub event: Range<u32>,
-    /// The text of its id in that JSON, quotes excluded.
-    pub id: Range<u32>,
-    /// Who wants to know its end; zero for nobody.
-    pub token: u64,
-}
+use block::{Block, Origins};
+use marks::Marks;
 
-/// Where the buffer of a full batch goes when nobody needs the batch any more, so that the
-/// next one is written into memory that is there already: fresh memory was measured at a
-/// quarter of the encoding.
-#[derive(Clone, Debug, Default)]
-pub struct Spare(Arc<Mutex<Option<Vec<u8>>>>);
-
-impl Spare {
-    /// An empty buffer, if one has come back.
-    #[must_use]
-    pub fn take(&self) -> Option<Vec<u8>> {
-        try_lock(&self.0)?.take()
-    }
-
-    /// Never waits: in a forked child the lock may be held for ever.
-    fn give(&self, mut buffer: Vec<u8>) {
-        if let Some(mut place) = try_lock(&self.0) {
-            buffer.clear();
-            *place = Some(buffer);
-        }
-    }
-}
-
-/// Bytes and entries that the views of one sealed batch share.
-#[derive(Debug)]
-struct Block {
-    bytes: Vec<u8>,
-    entries: Box<[Entry]>,
-    /// Which events have reached their end and were counted.
-    ended: Marks,
-    /// Of which events the budget was given back.
-    released: Marks,
-    end_position: u64,
-    /// Where `bytes` came from; `None` for a small batch, whose memory is its own.
-    home: Option<Spare>,
-}
-
-impl Drop for Block {
-    fn drop(&mut self) {
-        if let Some(home) = self.home.take() {
-            home.give(std::mem::take(&mut self.bytes));
-        }
-    }
-}
+pub use block::Entry;
+pub use spare::Spare;
 
 /// Which entries of its block a view shows, in order.
 #[derive(Clone, Debug)]
@@ -91,7 +39,8 @@ impl Batch {
     pub fn seal(bytes: Vec<u8>, entries: Vec<Entry>, end_position: u64, home: Option<Spare>) -> Self {
         let shown = Shown::Range(0..entries.len());
         let (ended, released) = (Marks::new(entries.len()), Marks::new(entries.len()));
-        let block = Block { bytes, entries: entries.into_boxed_slice(), ended, released, end_position, home };
+        let (entries, origins) = (entries.into_boxed_slice(), Origins::one(end_position));
+        let block = Block { bytes, entries, ended, released, origins, home };
         Self { block: Arc::new(block), shown }
     }
 
@@ -110,10 +59,29 @@ impl Batch {
         self.len() == 0
     }
 
-    /// The ring's position after the last event of the batch this view was cut from.
+    /// The ring's position after the last event of the batch this view was cut from; of
+    /// events that were joined, the largest.
     #[must_use]
     pub fn end_position(&self) -> u64 {
-        self.block.end_position
+        let origins = &self.block.origins;
+        origins.only().or_else(|| self.places().map(|place| origins.end_position(place)).max()).unwrap_or(0)
+    }
+
+    /// How many of its events come from a batch that ended at or before `mark`, a position of the ring.
+    #[must_use]
+    pub fn count_before(&self, mark: u64) -> usize {
+        let origins = &self.block.origins;
+        match origins.only() {
+            Some(end_position) if end_position <= mark => self.len(),
+            Some(_) => 0,
+            None => self.places().filter(|place| origins.end_position(*place) <= mark).count(),
+        }
+    }
+
+    /// How much memory it keeps: its whole block, whatever it shows of it.
+    #[must_use]
+    pub fn block_bytes(&self) -> usize {
+        self.block.bytes.capacity()
     }
 
     /// The place in the block of the event shown at `index`.
@@ -174,6 +142,15 @@ impl Batch {
         self.runs().map(|run| run.len() + 1).sum::<usize>().saturating_sub(1)
     }
 
+    /// Where each event shown ends in the joined bytes, and how many bytes it has.
+    pub fn ends(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.entries().scan(0, |next, entry| {
+            let end = *next + entry.bytes();
+            *next = end + 1;
+            Some((end, entry.bytes()))
+        })
+    }
+
     /// A view of the events at `range` of this one; what lies outside is left out.
     #[must_use]
     pub fn slice(&self, range: Range<usize>) -> Self {
@@ -223,7 +200,7 @@ impl Batch {
         let (mut events, mut bytes) = (0, 0);
         self.mark(&self.block.released, |place| {
             events += 1;
-            bytes += self.block.entries.get(place).map_or(0, charge);
+            bytes += self.block.entries.get(place).map_or(0, Entry::charge);
         });
         (events, bytes)
     }
@@ -234,7 +211,7 @@ impl Batch {
         match &self.shown {
             // Joined, each event but the last already has its comma.
             Shown::Range(range) if !range.is_empty() => self.joined_bytes() as u64 + 1,
-            _ => self.entries().map(charge).sum(),
+            _ => self.entries().map(Entry::charge).sum(),
         }
     }
 
@@ -249,43 +226,6 @@ impl Batch {
             }
         }
     }
-}
-
-/// A bit for each event of a block, set once.
-#[derive(Debug)]
-struct Marks(Box<[AtomicU64]>);
-
-impl Marks {
-    fn new(events: usize) -> Self {
-        Self((0..events.div_ceil(WORD_BITS)).map(|_| AtomicU64::new(0)).collect())
-    }
-
-    /// Sets the bits of `range`, a word at a time; calls `newly` for each that was not set.
-    fn set(&self, range: Range<usize>, newly: &mut impl FnMut(usize)) {
-        let mut next = range.start;
-        while next < range.end {
-            let (word, first) = (next / WORD_BITS, next % WORD_BITS);
-            let bits = (range.end - next).min(WORD_BITS - first);
-            let mask = (u64::MAX >> (WORD_BITS - bits)) << first;
-            if let Some(marks) = self.0.get(word) {
-                // AcqRel: whoever marks first does so once; what it did before is seen by
-                // whoever finds the mark.
-                let mut fresh = mask & !marks.fetch_or(mask, Ordering::AcqRel);
-                while fresh != 0 {
-                    newly(word * WORD_BITS + fresh.trailing_zeros() as usize);
-                    fresh &= fresh - 1;
-                }
-            }
-            next += bits;
-        }
-    }
-}
-
-const WORD_BITS: usize = u64::BITS as usize;
-
-/// An event charges its JSON and the comma that joins it.
-fn charge(entry: &Entry) -> u64 {
-    u64::from(entry.event.end - entry.event.start) + 1
 }
 
 #[cfg(test)]
