@@ -49,11 +49,12 @@ def test_only_the_client_knows_the_native_engine() -> None:
 
 
 def test_no_room_needs_itself() -> None:
-    graph = {room: ours(named) for room, named in rooms().items()}
+    # A package that names itself loads a room of its own.
+    graph = {room: ours(named) - {room} for room, named in rooms().items()}
     TopologicalSorter(graph).prepare()  # raises CycleError, naming the circle
 
 
-@pytest.mark.parametrize("room", ["errors", "secret", "stats", "retry", "verdict", "values", "vendors.base", "events"])
+@pytest.mark.parametrize("room", ["errors", "secret", "stats", "retry", "verdict", "values", "vendors.base", "events", "nesting", "shapes"])
 def test_policy_knows_no_clock_no_socket_no_thread_and_no_log(room: str) -> None:
     effects = {"socket", "ssl", "threading", "_thread", "logging", "random", "urllib3", "asyncio", "select"}
     assert rooms()[f"sluiceway.{room}"] & effects == set()
@@ -73,7 +74,9 @@ def test_policy_knows_no_clock_no_socket_no_thread_and_no_log(room: str) -> None
         ("vendors.base", {"retry", "verdict"}),
         ("reading", {"errors", "secret"}),
         ("options", {"endpoint", "errors", "middleware", "reading", "retry", "secret", "vendors.base"}),
-        ("events", {"errors", "values", "vendors.base"}),
+        ("shapes", {"vendors.base"}),
+        ("nesting", {"errors", "shapes", "vendors.base"}),
+        ("events", {"errors", "nesting", "values", "vendors.base"}),
         ("lifecycle", {"errors"}),
     ],
 )

@@ -19,27 +19,47 @@ if TYPE_CHECKING:
 
     from sluiceway.delivery import Callback
     from sluiceway.errors import ConfigError, DeliveryError, InvalidEvent, QueueFull, SluicewayError
+    from sluiceway.handover import Retry
     from sluiceway.middleware import Middleware
     from sluiceway.report import BatchReport
     from sluiceway.retry import RetryPolicy
     from sluiceway.stats import FlushResult, Stats
-    from sluiceway.transport import Request, Response, Transport, TransportError
+    from sluiceway.transport import KeptResponse, Request, Response, Transport, TransportError
+    from sluiceway.vendors.amplitude import Amplitude
+    from sluiceway.vendors.amplitude_identify import Identify
+    from sluiceway.vendors.amplitude_middleware import Payload
+    from sluiceway.vendors.amplitude_retry import BaseRetryHandler, OfflineRetryHandler
+    from sluiceway.vendors.amplitude_values import IngestionMetadata, Plan, Revenue
+    from sluiceway.vendors.posthog import PostHog
+    from sluiceway.vendors.rudderstack import RudderStack
     from sluiceway.vendors.segment import Segment
 
     __version__: str
 
 __all__ = [
+    "Amplitude",
+    "BaseRetryHandler",
     "BatchReport",
     "Callback",
     "ConfigError",
     "DeliveryError",
     "FlushResult",
+    "Identify",
+    "IngestionMetadata",
     "InvalidEvent",
+    "KeptResponse",
     "Middleware",
+    "OfflineRetryHandler",
+    "Payload",
+    "Plan",
+    "PostHog",
     "QueueFull",
     "Request",
     "Response",
+    "Retry",
     "RetryPolicy",
+    "Revenue",
+    "RudderStack",
     "Segment",
     "SluicewayError",
     "Stats",
@@ -49,17 +69,29 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Amplitude": "sluiceway.vendors.amplitude",
+    "BaseRetryHandler": "sluiceway.vendors.amplitude_retry",
     "BatchReport": "sluiceway.report",
     "Callback": "sluiceway.delivery",
     "ConfigError": "sluiceway.errors",
     "DeliveryError": "sluiceway.errors",
     "FlushResult": "sluiceway.stats",
+    "Identify": "sluiceway.vendors.amplitude_identify",
+    "IngestionMetadata": "sluiceway.vendors.amplitude_values",
     "InvalidEvent": "sluiceway.errors",
+    "KeptResponse": "sluiceway.transport",
     "Middleware": "sluiceway.middleware",
+    "OfflineRetryHandler": "sluiceway.vendors.amplitude_retry",
+    "Payload": "sluiceway.vendors.amplitude_middleware",
+    "Plan": "sluiceway.vendors.amplitude_values",
+    "PostHog": "sluiceway.vendors.posthog",
     "QueueFull": "sluiceway.errors",
     "Request": "sluiceway.transport",
     "Response": "sluiceway.transport",
+    "Retry": "sluiceway.handover",
     "RetryPolicy": "sluiceway.retry",
+    "Revenue": "sluiceway.vendors.amplitude_values",
+    "RudderStack": "sluiceway.vendors.rudderstack",
     "Segment": "sluiceway.vendors.segment",
     "SluicewayError": "sluiceway.errors",
     "Stats": "sluiceway.stats",

@@ -14,17 +14,18 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal, Protocol, TypeAlias
 
 from sluiceway import events as event_forms
-from sluiceway import middleware
+from sluiceway import middleware, nesting
 from sluiceway.delivery import Callback, Delivery
 from sluiceway.engine import Clock
 from sluiceway.errors import DeliveryError, InvalidEvent, QueueFull
 from sluiceway.events import CheckedEvent
-from sluiceway.notices import Notice
+from sluiceway.middleware import Middleware
+from sluiceway.notices import Notice, Voice
 from sluiceway.options import Options
 from sluiceway.values import Plain, TooLarge, Unserializable
 from sluiceway.vendors.base import Call, Vendor
@@ -52,6 +53,10 @@ class Queue(Protocol):
 
     def wait_for_space(self, timeout: float | None, /) -> bool:
         """Wait until budget is given back."""
+        ...
+
+    def count_replaced(self, what: str, /) -> None:
+        """Count something of an event's that was replaced."""
         ...
 
     def refused_bytes(self) -> int:
@@ -90,11 +95,19 @@ class Admission:
         words: Words,
         delivery: Delivery,
         clock: Clock,
+        steps: Sequence[Middleware],
         must_not_block: Callable[[], bool],
         tell: Callable[[Callback, DeliveryError], None],
+        voice: Voice,
     ) -> None:
-        """Keep the parts. ``must_not_block`` knows our own threads and the exit; ``tell`` tells a callback an error."""
+        """Keep the parts.
+
+        ``steps`` is the client's middleware, looked at anew for each event. ``must_not_block`` knows our own threads
+        and the exit; ``tell`` tells a callback an error.
+        """
         self._vendor = vendor
+        self._steps = steps
+        self._run_middleware = vendor.run_middleware or middleware.run
         self._options = options
         self._queue = queue
         self._admit_natively = queue.admit
@@ -105,8 +118,10 @@ class Admission:
         self._tell = tell
         # Fields that middleware adds need a shape of their own; those stand behind the calls' own shapes.
         self._shapes_with_extras = len(vendor.calls)
+        self._voice = voice
         self._notices: dict[tuple[str, int], Notice] = {}
-        self._blocking_refused = Notice(clock, logging.WARNING, 'on_full="block" cannot wait on this thread; %d times')
+        template = 'on_full="block" cannot wait on this thread; %d times'
+        self._blocking_refused = Notice(clock, logging.WARNING, template, voice)
 
     def submit(
         self,
@@ -116,6 +131,8 @@ class Admission:
         message_id: object,
         timestamp: object,
         values: tuple[Any, ...],
+        extra: Any = None,
+        extras: Mapping[str, Any] | None = None,
     ) -> Word | None:
         """Settle a call that `push` answered with ``word``: "accepted", "unattended", or None when it is refused.
 
@@ -124,7 +141,7 @@ class Admission:
         """
         call = self._vendor.calls[number]
         try:
-            return self._admit(word, number, call, callback, message_id, timestamp, values)
+            return self._admit(word, number, call, callback, message_id, timestamp, values, extra, extras)
         except Refusal as refusal:
             error = refusal
         except Exception as broken:
@@ -146,13 +163,15 @@ class Admission:
         message_id: object,
         timestamp: object,
         values: tuple[Any, ...],
+        extra: Any,
+        extras: Mapping[str, Any] | None,
     ) -> Word:
         """Take the event or raise Refusal."""
         if callback is not None and not callable(callback):
             raise Refusal("invalid", "callback", f"must be callable, not {type(callback).__name__}")
         if word == "queue_full" and self._options.on_full == "block":
             # The native walk took all of it, so there is nothing to look at more closely.
-            event = CheckedEvent(message_id, timestamp, values)  # type: ignore[arg-type]
+            event = CheckedEvent(message_id, timestamp, tuple(values))  # type: ignore[arg-type]
             return self._enter(number, call, callback, event)
         if word != "hard":
             raise self._refusal(word, call)
@@ -162,9 +181,9 @@ class Admission:
         if self._options.opt_out:
             raise Refusal("opted_out", call.name, "is opted out of", arranged=True)
         try:
-            event = event_forms.check(self._vendor, call, message_id, timestamp, values)
-            if self._options.middleware:
-                event = self._through_middleware(call, event)
+            event = event_forms.check(self._vendor, call, message_id, timestamp, values, extras)
+            if self._steps:
+                event = self._through_middleware(call, event, extra)
         except InvalidEvent as error:
             raise Refusal("invalid", error.field, error.message) from None
         return self._enter(number, call, callback, event)
@@ -188,14 +207,16 @@ class Admission:
         notice = self._notices.get((refusal.reason, level))
         if notice is None:
             template = f"{refusal.reason}: %s() was refused, because %s %s; %d events"
-            notice = self._notices.setdefault((refusal.reason, level), Notice(self._clock, level, template))
+            notice = self._notices.setdefault(
+                (refusal.reason, level), Notice(self._clock, level, template, self._voice)
+            )
         return notice
 
-    def _through_middleware(self, call: Call, event: CheckedEvent) -> CheckedEvent:
+    def _through_middleware(self, call: Call, event: CheckedEvent, extra: Any) -> CheckedEvent:
         """Let the user's functions see a copy of the event; the caller's own objects are not theirs to change."""
         told = event_forms.to_dict(self._vendor, call, self._plain(call, event))
         try:
-            answer = middleware.run(self._options.middleware, told)
+            answer = self._run_middleware(tuple(self._steps), told, extra)
         except middleware.MiddlewareFault as fault:
             raise Refusal("middleware", "middleware", str(fault)) from None
         if answer is None:
@@ -213,6 +234,8 @@ class Admission:
                 word = self._wait_for_room(token, number, event)
             if word in ("accepted", "unattended"):
                 token = 0
+                if event.lost_id:
+                    self._queue.count_replaced("id")
                 return word
             raise self._refusal(word, call)
         finally:
@@ -231,7 +254,7 @@ class Admission:
 
     def _plain(self, call: Call, event: CheckedEvent) -> CheckedEvent:
         """Replace every value by a plain copy. Raises Refusal for what cannot become JSON or is certainly too large."""
-        plain = Plain(self._options.max_event_bytes, self._options.default)
+        plain = Plain(self._options.max_event_bytes, self._options.default, self._vendor.limits.max_depth)
         name = call.name
         try:
             values = []
@@ -246,7 +269,11 @@ class Admission:
         except Exception as error:
             # Of the user's own code only the type is told: its text may quote the value.
             raise Refusal("unserializable", name, f"raised {type(error).__name__} while it was read") from None
-        return CheckedEvent(event.message_id, event.timestamp, tuple(values), extras)
+        # Keys that only now are text may be such as have a place of their own.
+        arguments = {field.argument: value for field, value in zip(call.fields, values, strict=True)}
+        nesting.part(call, arguments)
+        values = [arguments[field.argument] for field in call.fields]
+        return CheckedEvent(event.message_id, event.timestamp, tuple(values), extras, event.lost_id)
 
     def _wait_for_room(self, token: int, number: int, event: CheckedEvent) -> Word:
         """Wait as on_full="block" asks, unless this thread must not: then behave as drop_new, and say so once."""

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol
 
 from sluiceway import lifecycle
@@ -23,6 +25,9 @@ from sluiceway.endings import Endings
 from sluiceway.engine import Queue as ConsumersQueue
 from sluiceway.errors import DeliveryError
 from sluiceway.flushing import Flushing
+from sluiceway.lanes import LaneKeeper
+from sluiceway.middleware import Middleware
+from sluiceway.notices import Voice
 from sluiceway.options import Options
 from sluiceway.report import BatchReport
 from sluiceway.sender import Sender
@@ -55,7 +60,16 @@ class Queue(ProducersQueue, ConsumersQueue, Protocol):
 class Assembly:
     """The parts of one client in this process. ``close``, ``let_go`` and ``is_over`` are for the exit as well."""
 
-    def __init__(self, vendor: Vendor, options: Options, queue: Queue, words: Words, version: str) -> None:
+    def __init__(
+        self,
+        vendor: Vendor,
+        options: Options,
+        queue: Queue,
+        words: Words,
+        version: str,
+        steps: Sequence[Middleware],
+    ) -> None:
+        """Put the parts together. ``steps`` is the client's middleware, which may grow."""
         self.queue = queue
         self.exit_timeout = options.exit_timeout
         self._enabled = options.enable
@@ -71,23 +85,40 @@ class Assembly:
         """Whether no network is behind it, so that no call can take long."""
         self.is_inline = options.sync or self.sends_nothing
         """Whether there is no thread: what is accepted is brought to its end before the call returns."""
+        voice = Voice(options.log_level)
         self.delivery = Delivery(
-            clock=CLOCK, on_delivery=options.on_delivery, on_error=options.on_error, inline=self.is_inline
+            clock=CLOCK,
+            on_delivery=options.on_delivery,
+            on_error=options.on_error,
+            inline=self.is_inline,
+            voice=voice,
         )
         self.flushing = Flushing(queue)
         self.endings = Endings(queue, self.flushing, self.delivery)
         write_key = options.write_key
+        lanes = None
+        if vendor.lanes is not None and vendor.retry_handler is None:
+            lanes = LaneKeeper(
+                vendor.lanes,
+                max_joined_bytes=options.max_batch_bytes - vendor.envelope_bytes(write_key.reveal()),
+                max_batch_events=options.max_batch_events,
+            )
         self._sender = Sender(
             transport=self.transport,
             path=options.endpoint.path,
             headers=vendor.headers(write_key.reveal(), version),
-            envelope=lambda sent_at: vendor.envelope(write_key.reveal(), sent_at),
+            envelope=lambda sending: vendor.envelope(write_key.reveal(), sending),
+            attempt_headers=vendor.attempt_headers,
             judge=vendor.judge,
             policy=options.retry,
             endings=self.endings,
             clock=CLOCK,
             random=_jitter,
             timeout_seconds=options.timeout,
+            lanes=lanes,
+            on_retry=None if vendor.on_retry is None else partial(self.delivery.call, vendor.on_retry),
+            retry_handler=vendor.retry_handler,
+            voice=voice,
         )
         self.worker = Worker(
             queue=queue,
@@ -96,7 +127,9 @@ class Assembly:
             flushing=self.flushing,
             delivery=self.delivery,
             clock=CLOCK,
+            lanes=lanes,
             inline=self.is_inline,
+            voice=voice,
         )
         self.admission = Admission(
             vendor=vendor,
@@ -105,8 +138,10 @@ class Assembly:
             words=words,
             delivery=self.delivery,
             clock=CLOCK,
+            steps=steps,
             must_not_block=self._must_not_block,
             tell=self._tell,
+            voice=voice,
         )
         self._timeout = options.timeout
 

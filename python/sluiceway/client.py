@@ -18,15 +18,17 @@ from sluiceway.assembly import CLOCK, Assembly, Queue, deadline_in
 from sluiceway.delivery import Callback
 from sluiceway.errors import DeliveryError
 from sluiceway.notices import Notice
-from sluiceway.options import GivenOptions, Options, resolve
+from sluiceway.options import GivenOptions, Options, check_middleware, resolve
 from sluiceway.reading import as_secret
 from sluiceway.report import BatchReport
+from sluiceway.secret import Secret
+from sluiceway.shapes import Shape, shape
 from sluiceway.stats import FlushResult, Stats
 from sluiceway.threads import allocate_lock
-from sluiceway.vendors.base import Call, Field, Vendor, library
+from sluiceway.vendors.base import Vendor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from typing_extensions import Self, Unpack
 
@@ -64,24 +66,38 @@ class Client(_native.Inlet):
     of the client gives it an engine of its own; events accepted before the fork are the parent's to send.
     """
 
-    __slots__ = ("__weakref__", "_assembly", "_closed", "_locks", "_options", "_push")
+    __slots__ = ("__weakref__", "_assembly", "_closed", "_locks", "_options", "_page", "_push", "_steps")
 
     vendor: ClassVar[Vendor]
     """The page of the vendor that the class speaks to."""
 
     _assembly: Assembly
     _push: Callable[..., bool | int]
+    _page: Vendor
+    """The page that this client speaks by: its class's own, or a variant that its options made."""
 
     def __init_subclass__(cls) -> None:
         """Put the native short cut in front of the calls that a vendor's class defines."""
-        if "vendor" in vars(cls):
-            for number, call in enumerate(cls.vendor.calls):
-                setattr(cls, call.name, _short_cut(vars(cls)[call.name], number, call))
+        if "vendor" not in vars(cls):
+            return
+        vendor = cls.vendor
+        numbers = {call.name: number for number, call in enumerate(vendor.calls)}
+        for call in vendor.calls:
+            if call.public:
+                setattr(cls, call.name, _short_cut(vars(cls)[call.name], numbers[call.name], vendor))
+        for name, call_name in vendor.mapping_calls.items():
+            setattr(cls, name, _mapping_short_cut(vars(cls)[name], numbers[call_name], vendor))
 
     def __init__(self, write_key: str, **options: Unpack[GivenOptions]) -> None:
         # From here on no local variable, and so no traceback that prints them, holds the bare key.
-        write_key = as_secret(write_key)  # type: ignore[assignment]
-        self._options: Options = resolve(self.vendor, write_key, options)
+        write_key = as_secret(write_key, self.vendor.key_name)  # type: ignore[assignment]
+        self._begin(self.vendor, write_key, options)
+
+    def _begin(self, page: Vendor, write_key: str | Secret, options: Mapping[str, Any]) -> None:
+        """Read the options and make the engine. What a class with options of its own calls when it has read those."""
+        self._page = page
+        self._options: Options = resolve(page, write_key, options)
+        self._steps = list(self._options.middleware)
         self._closed = False
         # One per process: a lock that another thread holds at a fork stays held in the child.
         self._locks: dict[int, Any] = {}
@@ -163,7 +179,33 @@ class Client(_native.Inlet):
         except Exception:
             pass
 
-    # -- what a vendor's methods call when `_push` did not settle it
+    # -- what a vendor's methods call: `_send`, or `_push`, and then `_submit` when that did not settle it
+
+    def _send(
+        self,
+        number: int,
+        callback: Callback | None,
+        message_id: object,
+        timestamp: object,
+        values: tuple[Any, ...],
+        extra: Any = None,
+        extras: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Take one event of the call of that number, with values for the first of its fields.
+
+        ``extras`` are further fields under their wire keys, which the page does not know. ``extra`` is for middleware
+        only. Raises nothing but what the user asked for.
+        """
+        # With something in the callback's place `push` leaves everything to the long way, where extras are known.
+        outcome = self._push(number, extras or callback, message_id, timestamp, *values)
+        if outcome is True:
+            return True
+        return self._submit(outcome, number, callback, message_id, timestamp, values, extra, extras)
+
+    def _add_middleware(self, step: Callable[..., Any]) -> None:
+        """Have a further function see each event from now on. Raises ConfigError for what cannot run inside a call."""
+        self._steps.append(check_middleware(step))
+        self._choose_way()
 
     def _submit(
         self,
@@ -173,18 +215,22 @@ class Client(_native.Inlet):
         message_id: object,
         timestamp: object,
         values: tuple[Any, ...],
+        extra: Any = None,
+        extras: Mapping[str, Any] | None = None,
     ) -> bool:
         """Settle a call that needs a closer look, found no room, or found no worker. Raises only what was asked for."""
         word = _WORDS[outcome]
         if word == "stale":
             self._own()
-            word = _WORDS[self._push(number, callback, message_id, timestamp, *values)]
+            word = _WORDS[self._push(number, extras or callback, message_id, timestamp, *values)]
         assembly = self._assembly
         ending = None
         if word not in ("accepted", "unattended"):
             if self._options.sync and (callback is None or callable(callback)):
                 callback = ending = _Ending(callback)
-            admitted = assembly.admission.submit(word, number, callback, message_id, timestamp, values)
+            admitted = assembly.admission.submit(
+                word, number, callback, message_id, timestamp, values, extra, extras or None
+            )
             if admitted is None:
                 return False
             word = admitted
@@ -207,32 +253,53 @@ class Client(_native.Inlet):
 
     def _build(self) -> None:
         options = self._options
-        queue = _native_queue(self.vendor, options)
-        self._assembly = Assembly(self.vendor, options, cast("Queue", queue), _WORDS, VERSION)
+        queue = _native_queue(self._page, options)
+        self._assembly = Assembly(self._page, options, cast("Queue", queue), _WORDS, VERSION, self._steps)
         if self._closed:
             queue.close()
+        self._choose_way()
+
+    def _choose_way(self) -> None:
+        """Decide how a call goes: straight into the engine, or through Python, or nowhere."""
+        options, queue = self._options, cast("_native.Queue", self._assembly.queue)
         if os.environ.get(DISABLED_VARIABLE, "").lower() in ("1", "true", "yes", "on"):
             self._push = _take_and_forget
-        elif options.middleware or options.opt_out or options.sync:
+        elif self._steps or options.opt_out or options.sync:
+            self._open(None)
             self._push = queue.offer
         else:
             self._push = queue.push
             self._open(queue)
 
 
-def _short_cut(method: FunctionType, number: int, call: Call) -> Callable[..., bool]:
+def _short_cut(method: FunctionType, number: int, vendor: Vendor) -> Callable[..., bool]:
     """Return the method with the native short cut in front: what is plain and accepted never enters Python.
 
     Everything else calls the method itself, so what a call means, its errors included, is written there alone.
     """
     code = method.__code__
     parameters = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
-    slots = {field.argument: index for index, field in enumerate(call.fields)}
-    slots |= {"message_id": _native.MESSAGE_ID, "timestamp": _native.TIMESTAMP}
+    slots = {field.argument: index for index, field in enumerate(vendor.calls[number].fields)}
+    slots |= {vendor.id_argument: _native.MESSAGE_ID, vendor.time_argument: _native.TIMESTAMP}
     known = [name for name in parameters if name in slots]
     # By position only up to the first parameter that the short cut does not know.
     positional = len(list(takewhile(slots.__contains__, parameters[: code.co_argcount - 1])))
-    hot = _native.hot(method, number, len(call.fields), known, [slots[name] for name in known], positional)
+    return _hot(method, number, [(name, slots[name]) for name in known], positional)
+
+
+def _mapping_short_cut(method: FunctionType, number: int, vendor: Vendor) -> Callable[..., bool]:
+    """Return a method that takes the whole event as one mapping, with the native short cut in front of it."""
+    slots = [(field.key, index) for index, field in enumerate(vendor.calls[number].fields) if not field.inside]
+    slots += [(vendor.id_key, _native.MESSAGE_ID), (vendor.time_key, _native.TIMESTAMP)]
+    return _hot(method, number, slots, 1, mapping=True)
+
+
+def _hot(
+    method: FunctionType, number: int, slots: list[tuple[str, int]], positional: int, *, mapping: bool = False
+) -> Callable[..., bool]:
+    fields = 1 + max((slot for _, slot in slots), default=-1)
+    names, places = [name for name, _ in slots], [slot for _, slot in slots]
+    hot = _native.hot(method, number, fields, names, places, positional, mapping=mapping)
     return cast("Callable[..., bool]", update_wrapper(hot, method))
 
 
@@ -258,12 +325,9 @@ def _take_and_forget(*_: object) -> bool:
 
 def _native_queue(vendor: Vendor, options: Options) -> _native.Queue:
     """Make the engine. Each call has two shapes: its own, and behind them all one that takes further fields, too."""
-    lists = [[_native_field(field) for field in call.fields] for call in vendor.calls]
-    extras = _native.Field("", "spread")
-    shapes = [_native_shape(vendor, call, fields) for call, fields in zip(vendor.calls, lists, strict=True)]
-    shapes += [_native_shape(vendor, call, [*fields, extras]) for call, fields in zip(vendor.calls, lists, strict=True)]
+    laid_out = [shape(vendor, call, VERSION, extras=extras) for extras in (False, True) for call in vendor.calls]
     return _native.Queue(
-        shapes,
+        [_native_shape(vendor, one) for one in laid_out],
         max_queue_events=options.max_queue_events,
         max_queue_bytes=options.max_queue_bytes,
         max_event_bytes=options.max_event_bytes,
@@ -277,30 +341,18 @@ def _native_queue(vendor: Vendor, options: Options) -> _native.Queue:
     )
 
 
-def _native_shape(vendor: Vendor, call: Call, fields: list[_native.Field]) -> _native.Shape:
-    keys = {field.argument: field.key for field in call.fields}
+def _native_shape(vendor: Vendor, laid_out: Shape) -> _native.Shape:
     return _native.Shape(
-        call.head,
-        fields,
-        one_of=[keys[argument] for argument in call.one_of],
+        laid_out.head,
+        [_native.Field(**place) for place in laid_out.places],
+        one_of=laid_out.one_of,
         id_key=vendor.id_key,
         time_key=vendor.time_key,
         time_format=vendor.time_format,
+        tail=laid_out.tail,
         id_max_chars=vendor.limits.max_id_chars,
+        id_format=vendor.id_format,
+        given_time_key=vendor.given_time_key,
+        max_text_chars=vendor.limits.max_text_chars,
+        max_depth=vendor.limits.max_depth,
     )
-
-
-def _native_field(field: Field) -> _native.Field:
-    # Ids and names are short texts to the engine; the closer look knows them apart (vendors/base.py).
-    kind = field.kind if field.kind in ("map", "any") else "text"
-    if field.library:
-        who = library(VERSION)
-        return _native.Field(
-            field.key,
-            kind,
-            required=field.required,
-            default=b'{"library":' + who + b"}",
-            merge_key="library",
-            merge_json=who,
-        )
-    return _native.Field(field.key, kind, required=field.required, default=field.default)

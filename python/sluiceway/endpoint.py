@@ -73,7 +73,10 @@ def parse(text: object, *, api_path: str, allow_http: bool = False, field: str =
 
 
 def complete_path(given: str, api_path: str, field: str = "path") -> str:
-    """Join the path that a host came with and the vendor's, without repeating what both hold (as in ``/v1``)."""
+    """Join the path that a host came with and the vendor's, without repeating what both hold (as in ``/v1``).
+
+    A slash at the end of ``api_path`` is kept: PostHog's clients all post to ``/batch/``.
+    """
     if not (_PATH_CHARACTERS.issuperset(given) and _PATH_CHARACTERS.issuperset(api_path)):
         raise ConfigError(field, "must be a plain path such as '/v1/batch'")
     have = [segment for segment in given.split("/") if segment]
@@ -83,7 +86,8 @@ def complete_path(given: str, api_path: str, field: str = "path") -> str:
     for overlap in range(min(len(have), len(want)), -1, -1):
         if have[len(have) - overlap :] == want[:overlap]:
             break
-    return "/" + "/".join(have + want[overlap:])
+    joined = "/" + "/".join(have + want[overlap:])
+    return joined + "/" if want and api_path.endswith("/") else joined
 
 
 def _host_and_port(authority: str, scheme: str, field: str) -> tuple[str, int]:

@@ -7,6 +7,7 @@ none, and mappings whose insides are still the user's; `values.py` turns those p
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
@@ -15,9 +16,10 @@ from uuid import UUID
 
 import msgspec
 
+from sluiceway import nesting
 from sluiceway.errors import InvalidEvent
 from sluiceway.values import EPOCH, is_not_a_time, to_utc
-from sluiceway.vendors.base import Call, Vendor
+from sluiceway.vendors.base import Call, Field, Vendor
 
 Id: TypeAlias = str | int | UUID
 """An id as a call takes it. It is sent as text and must not be empty; a bool is no id."""
@@ -35,52 +37,78 @@ _MILLISECONDS_FROM = 1e11
 class CheckedEvent(msgspec.Struct, frozen=True):
     """An event whose arguments are what the call asks for. ``values`` are in the order of the call's fields.
 
-    ``extras`` are fields that middleware added beside those the call knows.
+    ``extras`` are fields that middleware added beside those the call knows. ``lost_id``: the caller's own id was none
+    that the vendor takes, and the engine makes one instead.
     """
 
     message_id: str | None
     timestamp: datetime | None
     values: tuple[Any, ...]
     extras: Mapping[str, Any] | None = None
+    lost_id: bool = False
 
 
 def check(
     vendor: Vendor, call: Call, message_id: object, timestamp: object, values: Sequence[Any], extras: Any = None
 ) -> CheckedEvent:
-    """Check every argument of a call. Raises InvalidEvent, naming the argument and a type or size, never a value."""
+    """Check every argument of a call. Raises InvalidEvent, naming the argument and a type or size, never a value.
+
+    ``values`` may be fewer than the call has fields; the rest was not given.
+    """
+    arguments: dict[str, Any] = {field.argument: None for field in call.fields}
+    arguments.update({field.argument: value for field, value in zip(call.fields, values, strict=False)})
+    arguments[vendor.id_argument] = message_id
+    arguments[vendor.time_argument] = timestamp
+    if call.prepare is not None:
+        call.prepare(arguments)
+    nesting.part(call, arguments)
     checked = []
-    for field, value in zip(call.fields, values, strict=True):
+    for field in call.fields:
+        value = arguments[field.argument]
         if value is None and field.required:
             raise InvalidEvent(field.argument, "is required")
-        checked.append(None if value is None else _CHECKS[field.kind](field.argument, value))
-    if call.one_of and all(
-        value is None for field, value in zip(call.fields, values, strict=True) if field.argument in call.one_of
-    ):
+        checked.append(None if value is None else _CHECKS[field.kind](field, value))
+    if call.one_of and all(arguments[argument] is None for argument in call.one_of):
         raise InvalidEvent(" or ".join(call.one_of), "is required")
-    return CheckedEvent(
-        _message_id(message_id, vendor.limits.max_id_chars), _timestamp(timestamp), tuple(checked), extras
-    )
+    own_id = _own_id(vendor, arguments[vendor.id_argument])
+    moment = _timestamp(vendor.time_argument, arguments[vendor.time_argument])
+    lost_id = own_id is None and arguments[vendor.id_argument] is not None
+    return CheckedEvent(own_id, moment, tuple(checked), extras, lost_id)
 
 
 def to_dict(vendor: Vendor, call: Call, event: CheckedEvent) -> dict[str, Any]:
     """Return the event in the vendor's words, as middleware sees it. What the caller left out is left out."""
-    told: dict[str, Any] = {"type": call.type}
+    told: dict[str, Any] = dict(call.constants)
     if event.message_id is not None:
         told[vendor.id_key] = event.message_id
     if event.timestamp is not None:
         told[vendor.time_key] = event.timestamp
-    told.update({field.key: value for field, value in zip(call.fields, event.values, strict=True) if value is not None})
+    for field, value in zip(call.fields, event.values, strict=True):
+        if value is None:
+            continue
+        if field.inside:
+            told.setdefault(field.inside, {})[field.key] = value
+        elif field.key in told:  # a map whose inner fields came first
+            told[field.key] = {**value, **told[field.key]}
+        else:
+            told[field.key] = value
     return told
 
 
 def from_dict(vendor: Vendor, call: Call, told: dict[str, Any], was: CheckedEvent) -> CheckedEvent:
-    """Check what middleware made of the event. The type and a given id cannot be taken away: they stay as they were."""
+    """Check what middleware made of the event. The type and a given id cannot be taken away: they stay as they were.
+
+    What stands inside a map of the call is found there by ``check``.
+    """
     rest = dict(told)
-    rest.pop("type", None)
+    for key in (*call.constants, *_keys_at_the_end(vendor)):
+        rest.pop(key, None)
     message_id = rest.pop(vendor.id_key, None)
     timestamp = rest.pop(vendor.time_key, None)
-    values = [rest.pop(field.key, None) for field in call.fields]
-    return check(
+    if vendor.given_time_key:
+        timestamp = rest.pop(vendor.given_time_key, timestamp)
+    values = [None if field.inside else rest.pop(field.key, None) for field in call.fields]
+    event = check(
         vendor,
         call,
         was.message_id if message_id is None else message_id,
@@ -88,71 +116,139 @@ def from_dict(vendor: Vendor, call: Call, told: dict[str, Any], was: CheckedEven
         values,
         rest or None,
     )
+    return msgspec.structs.replace(event, lost_id=event.lost_id or was.lost_id)
 
 
-def _id(argument: str, value: object) -> str:
+def _keys_at_the_end(vendor: Vendor) -> list[str]:
+    """What the page itself writes behind the fields of every event."""
+    return list(msgspec.json.decode(b"{" + vendor.event_tail[1:] + b"}"))
+
+
+def _id(field: Field, value: object) -> str:
     if isinstance(value, UUID):
-        return str(value)
+        return _within(field, str(value))
     if isinstance(value, str):
-        return _text(argument, value)
+        text = _text(field, value)
+        if not is_visible(text):
+            raise InvalidEvent(field.argument, "must not be blank")
+        return text
     if isinstance(value, bool) or not hasattr(type(value), "__index__"):
-        raise InvalidEvent(argument, f"must be a str, an int or a UUID, not {type(value).__name__}")
+        raise InvalidEvent(field.argument, f"must be a str, an int or a UUID, not {type(value).__name__}")
     try:
-        return int.__repr__(operator.index(value))  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise InvalidEvent(argument, "must be a str, an int of at most 4,300 digits, or a UUID") from None
+        return _within(field, int.__repr__(operator.index(value)))  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        if isinstance(error, InvalidEvent):
+            raise
+        raise InvalidEvent(field.argument, "must be a str, an int of at most 4,300 digits, or a UUID") from None
 
 
-def _text(argument: str, value: object) -> str:
-    value = _label(argument, value)
-    if not value:
-        raise InvalidEvent(argument, "must not be empty")
-    return value
+def _text(field: Field, value: object) -> str:
+    text = _label(field, value)
+    if not text:
+        raise InvalidEvent(field.argument, "must not be empty")
+    return text
 
 
-def _label(argument: str, value: object) -> str:
+def _label(field: Field, value: object) -> str:
     if not isinstance(value, str):
-        raise InvalidEvent(argument, f"must be a str, not {type(value).__name__}")
-    return str.__str__(value)
+        raise InvalidEvent(field.argument, f"must be a str, not {type(value).__name__}")
+    return _within(field, str.__str__(value))
 
 
-def _map(argument: str, value: object) -> object:
+def _within(field: Field, text: str) -> str:
+    if text and len(text) < field.min_chars:
+        raise InvalidEvent(field.argument, f"must have at least {field.min_chars} characters, not {len(text)}")
+    if field.max_bytes and len(nbytes := text.encode("utf-8", "replace")) > field.max_bytes:
+        raise InvalidEvent(field.argument, f"must have at most {field.max_bytes} bytes, not {len(nbytes)}")
+    if field.max_chars and len(text) > field.max_chars:
+        raise InvalidEvent(field.argument, f"must have at most {field.max_chars} characters, not {len(text)}")
+    if field.refused and text.lower() in field.refused:
+        raise InvalidEvent(field.argument, "is a text that the vendor takes for a mistake, as 'null' would be")
+    return text
+
+
+def _map(field: Field, value: object) -> object:
     if not isinstance(value, Mapping):
-        raise InvalidEvent(argument, f"must be a mapping, not {type(value).__name__}")
+        raise InvalidEvent(field.argument, f"must be a mapping, not {type(value).__name__}")
     return value
 
 
-def _anything(argument: str, value: object) -> object:
+def _int(field: Field, value: object) -> object:
+    if isinstance(value, bool) or not hasattr(type(value), "__index__"):
+        raise InvalidEvent(field.argument, f"must be an int, not {type(value).__name__}")
+    number = operator.index(value)  # type: ignore[arg-type]
+    if not -(2**63) <= number < 2**64:
+        raise InvalidEvent(field.argument, "must be an int of 64 bits")
+    return int(number)
+
+
+def _number(field: Field, value: object) -> object:
+    if not isinstance(value, bool) and hasattr(type(value), "__index__"):
+        return _int(field, value)
+    if isinstance(value, bool) or not hasattr(type(value), "__float__"):
+        raise InvalidEvent(field.argument, f"must be a number, not {type(value).__name__}")
+    number = float(value)  # type: ignore[arg-type]
+    if not math.isfinite(number):
+        raise InvalidEvent(field.argument, "must be a finite number")
+    return number
+
+
+def _anything(field: Field, value: object) -> object:
     return value
 
 
-_CHECKS: Mapping[str, Callable[[str, object], object]] = {
+_CHECKS: Mapping[str, Callable[[Field, object], object]] = {
     "id": _id,
     "name": _text,
     "label": _label,
     "map": _map,
+    "int": _int,
+    "number": _number,
     "any": _anything,
 }
 
 
-def _message_id(value: object, max_chars: int) -> str | None:
+# To Python these print something; RudderStack's server takes them off, and refuses the batch if nothing is left.
+_UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+
+
+def is_visible(text: str) -> bool:
+    """Whether a text shows anything: an id that does not is nobody's, whatever a vendor makes of it."""
+    return any(char.isprintable() and not char.isspace() and char not in _UNSEEN for char in text)
+
+
+def _own_id(vendor: Vendor, value: object) -> str | None:
+    """The caller's own id as text; None where none was given, and where the vendor would take it for none."""
     if value is None:
         return None
+    if vendor.id_format == "uuid":
+        return _uuid(value)
     if isinstance(value, UUID):
         return str(value)
-    text = _text("message_id", value)
+    if not isinstance(value, str):
+        raise InvalidEvent(vendor.id_argument, f"must be a str or a UUID, not {type(value).__name__}")
+    text, max_chars = str.__str__(value), vendor.limits.max_id_chars
+    if not text:
+        raise InvalidEvent(vendor.id_argument, "must not be empty")
     if len(text) > max_chars:
-        raise InvalidEvent("message_id", f"must have 1 to {max_chars} characters, not {len(text)}")
+        raise InvalidEvent(vendor.id_argument, f"must have 1 to {max_chars} characters, not {len(text)}")
     return text
 
 
-def _timestamp(value: object) -> datetime | None:
+def _uuid(value: object) -> str | None:
+    try:
+        return str(value if isinstance(value, UUID) else UUID(value))  # type: ignore[arg-type]
+    except (TypeError, ValueError, AttributeError):
+        return None
+
+
+def _timestamp(argument: str, value: object) -> datetime | None:
     if value is None:
         return None
     try:
         if isinstance(value, datetime):
             if is_not_a_time(value):
-                raise InvalidEvent("timestamp", "must be a moment, not NaT")
+                raise InvalidEvent(argument, "must be a moment, not NaT")
             moment = to_utc(value)
         elif isinstance(value, str):
             moment = to_utc(_from_iso(str.__str__(value)))
@@ -160,7 +256,7 @@ def _timestamp(value: object) -> datetime | None:
             moment = _from_unix(float(value))  # type: ignore[arg-type]
         else:
             raise InvalidEvent(
-                "timestamp", f"must be a datetime, ISO 8601 text or a Unix time, not {type(value).__name__}"
+                argument, f"must be a datetime, ISO 8601 text or a Unix time, not {type(value).__name__}"
             )
         if _FIRST_YEAR <= moment.year <= _LAST_YEAR:
             return moment
@@ -169,9 +265,7 @@ def _timestamp(value: object) -> datetime | None:
     except Exception:
         # Not only what text and numbers can be wrong about: a tzinfo is Python code and may raise anything.
         pass
-    raise InvalidEvent(
-        "timestamp", f"is a {type(value).__name__} that names no moment from {_FIRST_YEAR} to {_LAST_YEAR}"
-    )
+    raise InvalidEvent(argument, f"is a {type(value).__name__} that names no moment from {_FIRST_YEAR} to {_LAST_YEAR}")
 
 
 def _from_unix(number: float) -> datetime:

@@ -20,7 +20,7 @@ class MiddlewareFault(Exception):
     """A middleware raised or answered with a wrong type. Its text names the function and a type, never the event."""
 
 
-def run(chain: Sequence[Middleware], event: Event) -> Event | None:
+def run(chain: Sequence[Middleware], event: Event, _extra: Any = None) -> Event | None:
     """Pass the event through every function, in order. None as soon as one drops it.
 
     Runs user code: may block as long as that does. Raises MiddlewareFault; lets BaseException through.

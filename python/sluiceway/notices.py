@@ -17,14 +17,32 @@ log = logging.getLogger("sluiceway")
 INTERVAL_SECONDS = 10.0
 
 
+class Voice:
+    """How loud one client is: lines below its level are not written. The program's own loggers are left as they are."""
+
+    __slots__ = ("_least_level",)
+
+    def __init__(self, least_level: int = logging.NOTSET) -> None:
+        self._least_level = least_level
+
+    def log(self, level: int, template: str, *args: object) -> None:
+        """Write a line, unless it is below the client's level."""
+        if level >= self._least_level:
+            log.log(level, template, *args)
+
+
+LOUD = Voice()
+
+
 class Notice:
     """One kind of log line, rate-limited. The template's last placeholder is the number of events."""
 
-    __slots__ = ("_clock", "_events", "_level", "_next_at", "_template")
+    __slots__ = ("_clock", "_events", "_level", "_next_at", "_template", "_voice")
 
-    def __init__(self, clock: Clock, level: int, template: str) -> None:
-        """Log `template` at `level`; the clock decides when it may be repeated."""
+    def __init__(self, clock: Clock, level: int, template: str, voice: Voice = LOUD) -> None:
+        """Log `template` at `level`; the clock decides when it may be repeated, the voice whether it is heard."""
         self._clock = clock
+        self._voice = voice
         self._level = level
         self._template = template
         self._next_at: float | None = None
@@ -38,4 +56,4 @@ class Notice:
             return
         self._next_at = now + INTERVAL_SECONDS
         events, self._events = self._events, 0
-        log.log(self._level, self._template, *args, events)
+        self._voice.log(self._level, self._template, *args, events)

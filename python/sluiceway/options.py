@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
 import msgspec
 
@@ -70,6 +71,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     on_error: Callable[..., Any] | None
     allow_http: bool
     ssl_context: Any
+    log_level: int
+    """The least level, of the `logging` module, at which this client writes a line."""
 
 
 class GivenOptions(TypedDict, total=False):
@@ -115,17 +118,19 @@ def resolve(vendor: Vendor, write_key: object, given: Mapping[str, Any]) -> Opti
 
     Raises ConfigError. Looks at the environment for SLUICEWAY_EXIT_TIMEOUT only, and at the file system for ca_certs.
     """
-    unknown = sorted(set(given) - set(GivenOptions.__annotations__))
+    # The level is not for users: a class whose vendor's documents have words for it sets it.
+    unknown = sorted(set(given) - {*GivenOptions.__annotations__, "log_level"})
     if unknown:
         raise ConfigError(unknown[0], "is not an option")
     read = Reader(given)
     limits = vendor.limits
     allow_http = read.flag("allow_http", False)
     options = Options(
-        write_key=as_secret(write_key),
+        write_key=as_secret(write_key, vendor.key_name),
         endpoint=_endpoint(vendor, given, allow_http),
-        flush_at=read.count("flush_at", 20, 1, MAX_QUEUE_EVENTS),
-        flush_interval=_flush_interval(given),
+        # The documents write 0 where they mean "at once": every event is a batch.
+        flush_at=max(1, read.count("flush_at", vendor.flush_at, 0, MAX_QUEUE_EVENTS)),
+        flush_interval=_flush_interval(vendor, given),
         flush_first=read.flag("flush_first", vendor.flush_first),
         max_event_bytes=read.count("max_event_bytes", limits.max_event_bytes, 256, MAX_BATCH_BYTES),
         max_batch_bytes=read.count("max_batch_bytes", limits.max_batch_bytes, 512, MAX_BATCH_BYTES),
@@ -135,7 +140,7 @@ def resolve(vendor: Vendor, write_key: object, given: Mapping[str, Any]) -> Opti
         on_full=read.choice("on_full", "drop_new", ("drop_new", "drop_oldest", "block", "raise")),
         block_timeout=read.seconds("block_timeout", None, 0.0, A_YEAR_SECONDS),
         retry=_retry(vendor, given),
-        timeout=read.seconds("timeout", 15.0, 0.001, 3_600.0),
+        timeout=read.seconds("timeout", vendor.timeout, 0.001, 3_600.0),
         connect_timeout=read.seconds("connect_timeout", 5.0, 0.001, 3_600.0),
         senders=read.count("senders", 1, 1, MAX_SENDERS),
         gzip=read.flag("gzip", vendor.gzip),
@@ -152,6 +157,7 @@ def resolve(vendor: Vendor, write_key: object, given: Mapping[str, Any]) -> Opti
         on_error=read.function("on_error"),
         allow_http=allow_http,
         ssl_context=_ssl_context(given.get("ssl_context"), given.get("ca_certs")),
+        log_level=read.count("log_level", logging.NOTSET, logging.NOTSET, 100),
     )
     _check_sizes(options, vendor)
     return options
@@ -166,23 +172,24 @@ def _endpoint(vendor: Vendor, given: Mapping[str, Any], allow_http: bool) -> End
             raise ConfigError("region", f"must be one of {', '.join(map(repr, vendor.hosts))}, not {shown(region)}")
         if host is not None:
             raise ConfigError("region", "must not be given together with host: a host says where it is")
+    if host is None and not vendor.hosts:
+        raise ConfigError("host", f"is required: {vendor.name} has no address that is everybody's")
     if host is None:
         host = vendor.hosts[region] if region is not None else next(iter(vendor.hosts.values()))
     if path is not None:
+        path = path.rstrip("/")
         endpoints.complete_path("", path)
     return endpoints.parse(host, api_path=vendor.path if path is None else path, allow_http=allow_http)
 
 
-def _flush_interval(given: Mapping[str, Any]) -> float:
+def _flush_interval(vendor: Vendor, given: Mapping[str, Any]) -> float:
     value = given.get("flush_interval")
-    if value is None:
-        return 10.0
-    if is_number(value) and value > MAX_FLUSH_INTERVAL_SECONDS:
+    if value is not None and is_number(value) and value > MAX_FLUSH_INTERVAL_SECONDS:
         raise ConfigError(
             "flush_interval",
-            f"is seconds, from 0.001 to {MAX_FLUSH_INTERVAL_SECONDS:,g}; were milliseconds meant by {shown(value)}?",
+            f"is seconds, from 0 to {MAX_FLUSH_INTERVAL_SECONDS:,g}; were milliseconds meant by {shown(value)}?",
         )
-    return float(Reader(given).seconds("flush_interval", 10.0, 0.001, MAX_FLUSH_INTERVAL_SECONDS))
+    return float(Reader(given).seconds("flush_interval", vendor.flush_interval, 0.0, MAX_FLUSH_INTERVAL_SECONDS))
 
 
 def _exit_timeout(given: Mapping[str, Any]) -> float:
@@ -220,12 +227,16 @@ def _middleware(value: Any) -> tuple[Middleware, ...]:
         return ()
     if not isinstance(value, (list, tuple)):
         raise ConfigError("middleware", f"must be a list of functions, not {type(value).__name__}")
-    for step in value:
-        if not callable(step):
-            raise ConfigError("middleware", f"must hold functions only, not {type(step).__name__}")
-        if _is_async(step):
-            raise ConfigError("middleware", "must hold plain functions: an async one cannot run inside a call")
-    return tuple(value)
+    return tuple(map(check_middleware, value))
+
+
+def check_middleware(step: Any) -> Middleware:
+    """Return a function that may be middleware. Raises ConfigError for what cannot run inside a call."""
+    if not callable(step):
+        raise ConfigError("middleware", f"must hold functions only, not {type(step).__name__}")
+    if _is_async(step):
+        raise ConfigError("middleware", "must hold plain functions: an async one cannot run inside a call")
+    return cast("Middleware", step)
 
 
 def _is_async(step: Any) -> bool:

@@ -76,14 +76,14 @@ def shown(value: object) -> str:
     return type(value).__name__
 
 
-def as_secret(value: object) -> Secret:
-    """Check a write key and wrap it. Raises ConfigError, which never repeats it."""
+def as_secret(value: object, field: str = "write_key") -> Secret:
+    """Check a key and wrap it. Raises ConfigError, which names ``field`` and never repeats the key."""
     if isinstance(value, Secret):
         return value
     if not isinstance(value, str):
-        raise ConfigError("write_key", f"must be a str, not {type(value).__name__}")
+        raise ConfigError(field, f"must be a str, not {type(value).__name__}")
     if not value:
-        raise ConfigError("write_key", "must not be empty")
+        raise ConfigError(field, "must not be empty")
     if not value.isascii() or not value.isprintable() or " " in value or ":" in value:
-        raise ConfigError("write_key", "must be printable ASCII without spaces or colons, as the vendor shows it")
+        raise ConfigError(field, "must be printable ASCII without spaces or colons, as the vendor shows it")
     return Secret(value)

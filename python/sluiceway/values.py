@@ -56,10 +56,11 @@ class TooLarge(Exception):
 class Plain:
     """The walk over the fields of one event, under one budget of bytes."""
 
-    __slots__ = ("_default", "_max_bytes", "_spent")
+    __slots__ = ("_default", "_max_bytes", "_max_depth", "_spent")
 
-    def __init__(self, max_bytes: int, default: Default | None = None) -> None:
+    def __init__(self, max_bytes: int, default: Default | None = None, max_depth: int = MAX_DEPTH) -> None:
         self._max_bytes = max_bytes
+        self._max_depth = max_depth
         self._default = default
         self._spent = 0
 
@@ -84,8 +85,8 @@ class Plain:
         if kind is type(EPOCH) and (value.tzinfo is None or value.tzinfo is timezone.utc):
             self._spend(_DATETIME_BYTES)
             return value
-        if depth > MAX_DEPTH:
-            raise Unserializable(f"is nested deeper than {MAX_DEPTH} levels, or holds itself")
+        if depth > self._max_depth:
+            raise Unserializable(f"is nested deeper than {self._max_depth} levels, or holds itself")
         if kind is dict:
             # Keys may run user code, and user code may change the dict: a copy first, of a dict that can fit at all.
             self._check_width(len(value), 5)

@@ -112,7 +112,9 @@ def test_http_leaves_this_machine_only_when_allowed(host: str) -> None:
         ("v1/batch", "/v1/batch", "/v1/batch"),
         ("v1/batch/v1", "/v1/batch", "/v1/batch/v1/batch"),
         ("proxy/batch", "/v1/batch", "/proxy/batch/v1/batch"),
-        ("", "/collect/", "/collect"),
+        ("", "/collect/", "/collect/"),
+        ("/batch", "/batch/", "/batch/"),
+        ("/a/batch/", "/batch/", "/a/batch/"),
         ("", "", "/"),
     ],
 )

@@ -48,7 +48,8 @@ def test_none_is_the_default_for_every_option() -> None:
 
 def test_every_option_reaches_the_resolved_ones() -> None:
     merged = {"host", "path", "region", "retry_count", "ca_certs"}
-    assert set(GivenOptions.__annotations__) - merged == set(Options.__struct_fields__) - {"write_key", "endpoint"}
+    not_given = {"write_key", "endpoint", "log_level"}
+    assert set(GivenOptions.__annotations__) - merged == set(Options.__struct_fields__) - not_given
 
 
 def test_the_key_is_wrapped_and_never_shown() -> None:
@@ -60,13 +61,12 @@ def test_the_key_is_wrapped_and_never_shown() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "told"),
     [
-        ("flush_at", 0, "must be an int from 1 to 16,777,215, not 0"),
-        ("flush_at", -1, "not -1"),
+        ("flush_at", -1, "must be an int from 0 to 16,777,215, not -1"),
         ("flush_at", 1.5, "not 1.5"),
         ("flush_at", True, "not bool"),
         ("flush_at", "20", "not str"),
         pytest.param("flush_at", 10**5000, "not int", id="huge"),
-        ("flush_interval", 0, "from 0.001 to 3,600, not 0"),
+        ("flush_interval", -1, "from 0 to 3,600, not -1"),
         ("flush_interval", 10_000, "milliseconds"),
         ("flush_interval", 3_600.5, "milliseconds"),
         ("flush_interval", float("nan"), "not nan"),
@@ -217,3 +217,9 @@ def test_an_event_of_the_limit_fits_a_batch_exactly() -> None:
     assert options(max_event_bytes=1_000, max_batch_bytes=1_000 + envelope).max_event_bytes == 1_000
     with pytest.raises(ConfigError, match="max_event_bytes"):
         options(max_event_bytes=1_001, max_batch_bytes=1_000 + envelope)
+
+
+def test_zero_means_at_once() -> None:
+    """The documents write 0 for both where every event is to be sent at once."""
+    given = options(flush_at=0, flush_interval=0)
+    assert (given.flush_at, given.flush_interval) == (1, 0.0)

@@ -18,7 +18,7 @@ from sluiceway.client import Client
 from sluiceway.delivery import Callback
 from sluiceway.events import Id, Timestamp
 from sluiceway.retry import RetryPolicy
-from sluiceway.vendors.base import Call, Field, Limits, Vendor, iso_milliseconds
+from sluiceway.vendors.base import Call, Envelope, Field, Limits, Sending, Vendor, iso_milliseconds
 from sluiceway.verdict import judge
 
 IDENTIFY, TRACK, PAGE, SCREEN, GROUP, ALIAS = range(6)
@@ -49,19 +49,19 @@ def _required(field: Field) -> Field:
 
 def _page_or_screen(name: str) -> Call:
     fields = (_USER_ID, _ANONYMOUS_ID, _CATEGORY, _NAME, _PROPERTIES, _CONTEXT, _INTEGRATIONS)
-    return Call(name=name, type=name, fields=fields, one_of=_EITHER_ID)
+    return Call(name=name, constants={"type": name}, fields=fields, one_of=_EITHER_ID)
 
 
 CALLS = (
     Call(
         name="identify",
-        type="identify",
+        constants={"type": "identify"},
         fields=(_USER_ID, _ANONYMOUS_ID, _TRAITS, _CONTEXT, _INTEGRATIONS),
         one_of=_EITHER_ID,
     ),
     Call(
         name="track",
-        type="track",
+        constants={"type": "track"},
         fields=(
             _USER_ID,
             _ANONYMOUS_ID,
@@ -76,7 +76,7 @@ CALLS = (
     _page_or_screen("screen"),
     Call(
         name="group",
-        type="group",
+        constants={"type": "group"},
         fields=(
             _USER_ID,
             _ANONYMOUS_ID,
@@ -89,7 +89,7 @@ CALLS = (
     ),
     Call(
         name="alias",
-        type="alias",
+        constants={"type": "alias"},
         fields=(
             Field(argument="previous_id", key="previousId", kind="id", required=True),
             _required(_USER_ID),
@@ -100,14 +100,14 @@ CALLS = (
 )
 
 
-def envelope(write_key: str, sent_at: float) -> tuple[bytes, bytes]:
+def envelope(write_key: str, sending: Sending) -> Envelope:
     """The batch body around the events, with the key in it, as Segment's newest clients send it.
 
-    ``sent_at`` is the time of this very attempt: the server corrects every event's timestamp by its distance from the
+    ``sentAt`` is the time of this very attempt: the server corrects every event's timestamp by its distance from the
     arrival (spec/common, "Timestamps"), so a stale one would shift the events.
     """
-    tail = b'],"sentAt":"%b","writeKey":%b}' % (iso_milliseconds(sent_at).encode(), msgspec.json.encode(write_key))
-    return b'{"batch":[', tail
+    sent_at = iso_milliseconds(sending.sent_at).encode()
+    return Envelope(b'{"batch":[', b'],"sentAt":"%b","writeKey":%b}' % (sent_at, msgspec.json.encode(write_key)))
 
 
 def headers(write_key: str, version: str) -> dict[str, str]:
