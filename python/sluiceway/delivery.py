@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sluiceway.errors import DeliveryError
-from sluiceway.notices import Notice
+from sluiceway.notices import LOUD, Notice, Voice
 from sluiceway.report import BatchReport
 from sluiceway.threads import Signal, allocate_rlock, start_thread, thread_id
 
@@ -42,6 +42,7 @@ class Delivery:
         on_error: Callable[[DeliveryError, BatchReport], Any] | None = None,
         name: str = "sluiceway-callbacks",
         inline: bool = False,
+        voice: Voice = LOUD,
     ) -> None:
         self._clock = clock
         self._on_delivery = on_delivery
@@ -57,7 +58,9 @@ class Delivery:
         self._running_on: int | None = None
         self._alive = False
         self._closed = False
-        self._raised = Notice(clock, logging.ERROR, "a delivery callback raised %s at %s; callbacks that raised: %d")
+        self._raised = Notice(
+            clock, logging.ERROR, "a delivery callback raised %s at %s; callbacks that raised: %d", voice
+        )
 
     # -- the caller's side
 

@@ -5,17 +5,27 @@ The native queue counts an event's end once, however often it is told; whoever w
 
 from __future__ import annotations
 
+import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sluiceway.errors import DeliveryError, Sent
+from sluiceway.notices import LOUD, Notice, Voice
 from sluiceway.report import BatchReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sluiceway.delivery import Delivery
-    from sluiceway.engine import Batch, End, Queue
+    from sluiceway.engine import Batch, Clock, End, Queue
     from sluiceway.flushing import Flushing
+    from sluiceway.parcel import Parcel
+    from sluiceway.standing import Attempt
+
+# The reasons of the accounting under which an event fails. A vendor's own word for it is told as the message.
+_REASONS = frozenset(
+    {"rejected", "unauthorized", "retries_exhausted", "expired", "shutdown", "event_too_large", "internal"}
+)
 
 
 class Endings:
@@ -26,24 +36,45 @@ class Endings:
         self._flushing = flushing
         self._delivery = delivery
 
-    def delivered(self, batch: Batch, *, status: int | None, attempts: int) -> int:
+    def delivered(self, batch: Batch, *, status: int | None, attempts: int, event_tail: bytes = b"") -> int:
         """End a batch that the vendor took; returns how many of its events had not ended before."""
-        return self._end(batch, "delivered", "", None, BatchReport(batch, status=status, attempts=attempts))
+        report = BatchReport(batch, status=status, attempts=attempts, event_tail=event_tail)
+        return self._end(batch, "delivered", "", None, report)
 
     def failed(
-        self, batch: Batch, reason: str, *, sent: Sent, status: int | None, attempts: int, message: str = ""
+        self,
+        batch: Batch,
+        reason: str,
+        *,
+        sent: Sent,
+        status: int | None,
+        attempts: int,
+        message: str = "",
+        event_tail: bytes = b"",
     ) -> int:
         """End a batch that is given up; returns how many of its events had not ended before."""
         error = DeliveryError(reason, sent, status, message)
-        return self._end(batch, "failed", reason, error, BatchReport(batch, status=status, attempts=attempts))
+        report = BatchReport(batch, status=status, attempts=attempts, event_tail=event_tail)
+        return self._end(batch, "failed", reason, error, report)
 
-    def dropped(self, batch: Batch, reason: str) -> int:
+    def handed_over(
+        self, batch: Batch, *, status: int | None, attempts: int, message: str = "", event_tail: bytes = b""
+    ) -> int:
+        """End a batch that somebody else sees to from now on; returns how many of its events had not ended before."""
+        error = DeliveryError("handed_over", "maybe", status, message)
+        report = BatchReport(batch, status=status, attempts=attempts, event_tail=event_tail)
+        return self._end(batch, "handed_over", "", error, report)
+
+    def dropped(
+        self, batch: Batch, reason: str, *, sent: Sent = "no", attempts: int = 0, event_tail: bytes = b""
+    ) -> int:
         """End a batch that a policy removes; returns how many of its events had not ended before.
 
         Events of a disabled client are told as if they had been delivered: that is what disabling means.
         """
-        error = None if reason == "disabled" else DeliveryError(reason, "no")
-        return self._end(batch, "dropped", reason, error, BatchReport(batch, status=None, attempts=0))
+        error = None if reason == "disabled" else DeliveryError(reason, sent)
+        report = BatchReport(batch, status=None, attempts=attempts, event_tail=event_tail)
+        return self._end(batch, "dropped", reason, error, report)
 
     def removed(self, tokens: Iterable[int], reason: str) -> None:
         """Tell the callbacks of events that were removed from the ring, where they were counted."""
@@ -52,6 +83,64 @@ class Endings:
     def _end(self, batch: Batch, end: End, reason: str, error: DeliveryError | None, report: BatchReport) -> int:
         count = self._queue.settle(batch, end, reason)
         if count:
-            self._flushing.record(batch.end_position, end, count, error, report)
+            self._flushing.record(batch, end, count, error, report)
             self._delivery.tell(batch, report, error, self._queue.release)
         return count
+
+
+class ParcelEndings:
+    """Ends parcels as their last attempt has it, and says so in the log where events are lost.
+
+    How a parcel ends is written down on it first: whoever is interrupted then can do it again.
+    """
+
+    def __init__(self, endings: Endings, clock: Clock, voice: Voice = LOUD) -> None:
+        self._endings = endings
+        self._lost = Notice(clock, logging.ERROR, "gave up events: %s (sent: %s, status %s); %d so far", voice)
+        self._unauthorized = Notice(
+            clock, logging.ERROR, "the write key was refused with status %s; %d events failed", voice
+        )
+
+    def deliver(self, parcel: Parcel, attempt: Attempt) -> None:
+        """End a parcel that the vendor took."""
+        parcel.end = partial(
+            self._endings.delivered,
+            parcel.batch,
+            status=attempt.status,
+            attempts=parcel.attempts,
+            event_tail=parcel.event_tail,
+        )
+        parcel.end()
+
+    def keep(self, parcel: Parcel, attempt: Attempt) -> None:
+        """End a parcel that a retry handler keeps."""
+        parcel.end = partial(
+            self._endings.handed_over,
+            parcel.batch,
+            status=attempt.status,
+            attempts=parcel.attempts,
+            message=attempt.message,
+            event_tail=parcel.event_tail,
+        )
+        parcel.end()
+
+    def fail(self, parcel: Parcel, reason: str, attempt: Attempt) -> None:
+        """End a parcel that is given up."""
+        message = "the write key was refused" if reason == "unauthorized" else attempt.message
+        if reason not in _REASONS:
+            reason, message = "rejected", reason
+        parcel.end = partial(
+            self._endings.failed,
+            parcel.batch,
+            reason,
+            sent=parcel.sent,
+            status=attempt.status,
+            attempts=parcel.attempts,
+            message=message,
+            event_tail=parcel.event_tail,
+        )
+        count = parcel.end()
+        if reason == "unauthorized":
+            self._unauthorized.give(attempt.status, events=count)
+        else:
+            self._lost.give(reason, parcel.sent, attempt.status, events=count)

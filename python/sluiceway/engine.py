@@ -45,24 +45,36 @@ class Batch(Protocol):
         ...
 
     @property
-    def end_position(self) -> int:
-        """The queue position behind the last event; a flush mark at or behind it covers the batch."""
+    def block_bytes(self) -> int:
+        """Bytes of the memory that the view keeps, whatever it shows of it."""
         ...
 
     def __len__(self) -> int:
         """Return the number of events, at least one."""
         ...
 
-    def body(self, head: bytes, tail: bytes, /) -> bytes:
-        """Return head + events + tail: one request body."""
+    def body(self, head: bytes, tail: bytes, event_tail: bytes = b"", /) -> bytes:
+        """Return head + events + tail: one request body. `event_tail` stands in the place of each event's end."""
+        ...
+
+    def count_before(self, mark: int, /) -> int:
+        """Return how many of its events come from before a queue position."""
+        ...
+
+    @staticmethod
+    def join(batches: Sequence[Any], /) -> Batch:
+        """Return the events of several views, in order, in memory of their own.
+
+        They move: ending or releasing the views does nothing from then on.
+        """
         ...
 
     def event(self, index: int, /) -> bytes:
         """Return one event as JSON."""
         ...
 
-    def split_at(self, index: int, /) -> tuple[Batch, Batch]:
-        """Return the events before `index` and the rest; both parts are non-empty."""
+    def slice(self, start: int, stop: int, /) -> Batch:
+        """Return the events from `start` up to `stop`; there is at least one."""
         ...
 
     def without(self, indices: Sequence[int], /) -> Batch | None:

@@ -14,7 +14,7 @@ from sluiceway.threads import Signal, allocate_rlock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sluiceway.engine import End, Queue
+    from sluiceway.engine import Batch, End, Queue
     from sluiceway.errors import DeliveryError
     from sluiceway.report import BatchReport
 
@@ -22,7 +22,19 @@ if TYPE_CHECKING:
 class Flush:
     """One flush that waits. `done` is set when every event before `mark` has ended."""
 
-    __slots__ = ("delivered", "done", "dropped", "error", "expected", "failed", "hurries", "mark", "report", "then")
+    __slots__ = (
+        "delivered",
+        "done",
+        "dropped",
+        "error",
+        "expected",
+        "failed",
+        "handed_over",
+        "hurries",
+        "mark",
+        "report",
+        "then",
+    )
 
     def __init__(self, mark: int, expected: int, hurries: bool, then: Callable[[], None] | None) -> None:
         self.mark = mark
@@ -30,7 +42,7 @@ class Flush:
         self.hurries = hurries
         self.then = then
         self.done = Signal()
-        self.delivered = self.failed = self.dropped = 0
+        self.delivered = self.failed = self.dropped = self.handed_over = 0
         self.error: DeliveryError | None = None
         """The first error among the events it covers."""
         self.report: BatchReport | None = None
@@ -68,19 +80,22 @@ class Flushing:
         return any(flush.hurries for flush in tuple(self._flushes))
 
     def record(
-        self, position: int, end: End, count: int, error: DeliveryError | None, report: BatchReport | None
+        self, batch: Batch, end: End, count: int, error: DeliveryError | None, report: BatchReport | None
     ) -> None:
-        """Note the end of a batch that lies before `position`."""
+        """Note the end of `count` events of a batch, which may have been joined from both sides of a mark."""
         with self._lock:
             for flush in self._flushes:
-                if position > flush.mark:
+                covered = min(count, batch.count_before(flush.mark))
+                if not covered:
                     continue
                 if end == "delivered":
-                    flush.delivered += count
+                    flush.delivered += covered
                 elif end == "failed":
-                    flush.failed += count
+                    flush.failed += covered
+                elif end == "handed_over":
+                    flush.handed_over += covered
                 else:
-                    flush.dropped += count
+                    flush.dropped += covered
                 flush.error = flush.error or error
                 flush.report = report or flush.report
 
@@ -100,11 +115,15 @@ class Flushing:
             pending = 0 if flush.done.is_set() else self._pending(flush.mark)
             if flush in self._flushes:
                 self._flushes.remove(flush)
-            ended = flush.delivered + flush.failed + flush.dropped
+            ended = flush.delivered + flush.failed + flush.dropped + flush.handed_over
             # What neither ended in a batch nor waits was removed from the ring, by drop_oldest or by purge.
             removed = max(0, flush.expected - ended - pending)
             return FlushResult(
-                delivered=flush.delivered, failed=flush.failed, pending=pending, dropped=flush.dropped + removed
+                delivered=flush.delivered,
+                failed=flush.failed,
+                pending=pending,
+                dropped=flush.dropped + removed,
+                handed_over=flush.handed_over,
             )
 
     def _finish(self, flush: Flush) -> None:

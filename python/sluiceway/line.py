@@ -1,50 +1,111 @@
-"""The parcels that wait: in a line that keeps their order, or aside of it; and which of them is next, and when.
+"""The parcels that wait: in a line that keeps their order, or in lanes beside it; and which of them is next, and when.
 
-The first of the line holds up the others. What waits aside holds nobody up. Nothing here blocks, locks or sends.
+The first of the line holds up the others. What waits in lanes (``lanes.py``) holds nobody up. Nothing here blocks,
+locks or sends.
+
+Who stands where is one immutable value, replaced in one assignment. So an exception that another thread injects finds
+either the old line or the new one, and another thread that counts sees each event once.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from sluiceway.lanes import NO_LANES, Lanes
 from sluiceway.parcel import Parcel, Rest
 
 if TYPE_CHECKING:
     from sluiceway.engine import Batch
+    from sluiceway.lanes import LaneKeeper
 
 # A flush that waits cuts our own back-off, but does not turn an outage into a stream of requests.
 HURRY_SECONDS = 1.0
 
 
+class _Places(msgspec.Struct, frozen=True):
+    """Who stands where."""
+
+    ordered: tuple[Parcel, ...] = ()
+    lanes: Lanes = NO_LANES
+    surplus: tuple[Parcel, ...] = ()
+    """What the lanes have no room for. It has left them, and its end is still to be counted."""
+    unpacked: Batch | None = None
+    """The batch of the inbox that stands here already."""
+    numbered: int = 0
+    """How many events have come out of the queue."""
+
+
 class Line:
     """Every parcel that has left the queue and not ended. Changed by the working thread, counted by any."""
 
-    __slots__ = ("_aside", "_last_cut", "_ordered", "inbox")
+    __slots__ = ("_compacted", "_keeper", "_last_cut", "_places", "inbox")
 
-    def __init__(self) -> None:
+    def __init__(self, keeper: LaneKeeper | None = None) -> None:
+        """Have no lanes without a keeper."""
         self.inbox: list[Batch | None] = []
         """Batches, and None for none, as the queue hands them out."""
-        self._ordered: list[Parcel] = []
-        self._aside: list[Parcel] = []
+        self._keeper = keeper
+        self._places = _Places()
+        self._compacted = NO_LANES
         self._last_cut = float("-inf")
 
     @property
     def holds(self) -> bool:
-        """Whether a parcel stands in the line, so that nothing more may be taken from the queue."""
-        return bool(self._ordered)
+        """Whether a parcel waits that may hold up all others, so that nothing more may be taken from the queue."""
+        places = self._places
+        return bool(places.ordered or places.lanes.going)
 
     @property
     def empty(self) -> bool:
         """Whether nothing waits at all."""
-        return not self._ordered and not self._aside
+        places = self._places
+        return not (places.ordered or places.lanes.parcels or places.surplus)
 
-    def unpack(self) -> None:
-        """Put what came out of the queue at the end of the line. Interrupted and repeated, it does nothing twice."""
+    @property
+    def surplus(self) -> tuple[Parcel, ...]:
+        """What the lanes had no room for, to be dropped and then to be forgotten by `forget_surplus`."""
+        return self._places.surplus
+
+    def forget_surplus(self) -> None:
+        """Note that the surplus has ended."""
+        self._place(surplus=())
+
+    def unpack(self, now: float) -> None:
+        """Put what came out of the queue in its place, and let go on what waited long enough in a lane.
+
+        Interrupted and repeated, it does nothing twice.
+        """
+        self._compact()
+        keeper = self._keeper
+        if keeper is not None and self._places.lanes.stale_at <= now:
+            lanes = keeper.prune(self._places.lanes, now)
+            self._place(lanes=lanes if lanes.holds else NO_LANES)
         while self.inbox:
             batch = self.inbox[0]
-            if batch is not None and not (self._ordered and self._ordered[-1].batch is batch):
-                self._ordered.append(Parcel(batch))
+            if batch is not None and batch is not self._places.unpacked:
+                self._enter(batch, now)
             del self.inbox[0]
+        if self._places.unpacked is not None:
+            self._place(unpacked=None)
+        self._trim()
+        # Now, so that what lined up until this moment goes along.
+        if keeper is not None and self._places.lanes.ripe_at <= now:
+            self._place(lanes=keeper.ripen(self._places.lanes, now))
+
+    def _enter(self, batch: Batch, now: float) -> None:
+        places, keeper = self._places, self._keeper
+        whole = Parcel(batch)
+        parcel: Parcel | None = whole
+        lanes = places.lanes
+        numbered = places.numbered + len(batch)
+        if keeper is not None:
+            whole.numbers = range(places.numbered, numbered)
+            if lanes.holds:
+                lanes, parcel = keeper.route(lanes, whole, now)
+        ordered = places.ordered if parcel is None else (*places.ordered, parcel)
+        self._place(ordered=ordered, lanes=lanes, unpacked=batch, numbered=numbered)
 
     def next(
         self, now: float, *, held_until: float, hurried: bool, closing: bool
@@ -54,21 +115,27 @@ class Line:
         Before `held_until` the server wants no request. `hurried` and `closing` cut our own back-off short, never a
         wait that the server asked for: a flush once a second at most, closing once for each parcel.
         """
+        places = self._places
         first: Parcel | None = None
         first_due: float | None = held_until if held_until > now else None
-        for parcel in (*self._ordered[:1], *self._aside):
+        for parcel in (*places.ordered[:1], *places.lanes.going[:1]):
             due = max(self._due(parcel, now, hurried, closing), held_until)
             if first is None or first_due is None or due < first_due:
                 first, first_due = parcel, due
+        if places.lanes.waiting:
+            ripe_at = max(places.lanes.ripe_at, held_until)
+            if first_due is None or ripe_at < first_due:
+                return None, ripe_at
         return first, first_due
 
     def _due(self, parcel: Parcel, now: float, hurried: bool, closing: bool) -> float:
-        if parcel.asked or parcel.due <= now:
+        earliest = max(now, parcel.asked_until)
+        if parcel.due <= earliest:
             return parcel.due
         if closing and not parcel.hurried:
-            return now
+            return earliest
         if hurried:
-            return min(parcel.due, max(now, self._last_cut + HURRY_SECONDS))
+            return min(parcel.due, max(earliest, self._last_cut + HURRY_SECONDS))
         return parcel.due
 
     def cut(self, parcel: Parcel, now: float, *, closing: bool) -> None:
@@ -77,26 +144,64 @@ class Line:
             self._last_cut = now
             parcel.hurried = closing
 
-    def replace(self, parcel: Parcel, rest: Rest) -> None:
-        """Put what is left of a parcel in its place."""
-        self._aside.extend(rest.aside)
-        if parcel in self._aside:
-            self._aside.remove(parcel)
-            self._aside.extend(rest.line)
-        elif self._ordered[:1] == [parcel]:
-            # One operation: there is no moment at which neither the parcel nor its rest stands in the line.
-            self._ordered[:1] = rest.line
+    def replace(self, parcel: Parcel, rest: Rest, now: float) -> None:
+        """Put what is left of a parcel in its place, and make those wait whom the vendor wants later."""
+        self._compact()
+        places, keeper = self._places, self._keeper
+        ordered, lanes = places.ordered, places.lanes
+        if ordered[:1] == (parcel,):
+            ordered = (*rest.line, *ordered[1:])
+        elif lanes.going[:1] == (parcel,):
+            lanes = msgspec.structs.replace(lanes, going=(*rest.line, *lanes.going[1:]))
+        else:
+            return
+        if keeper is not None:
+            if rest.hold is not None:
+                lanes, ordered = keeper.hold(lanes, ordered, rest.hold, now)
+            elif lanes is not places.lanes:
+                lanes = keeper.prune(lanes, now)
+        self._place(ordered=ordered, lanes=lanes)
+        self._trim()
 
-    def take_all(self) -> list[Parcel]:
-        """Empty the line and return what stood in it and aside."""
-        self.unpack()
-        parcels = [*self._ordered, *self._aside]
-        self._ordered.clear()
-        self._aside.clear()
-        return parcels
+    def everything(self, now: float) -> list[Parcel]:
+        """Return all that has not ended, the surplus apart, after putting what came out of the queue in its place."""
+        self.unpack(now)
+        places = self._places
+        return [*places.ordered, *places.lanes.parcels]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._places = _Places(numbered=self._places.numbered)
 
     def unsettled(self, mark: int) -> int:
         """Return how many events before a queue position have left the ring and not ended. Takes no lock."""
-        parcels = [parcel.batch for parcel in (*self._ordered, *self._aside) if not parcel.ended]
-        batches = [*parcels, *(batch for batch in tuple(self.inbox) if batch is not None)]
-        return sum(len(batch) for batch in batches if batch.end_position <= mark)
+        while True:
+            places = self._places
+            inbox = tuple(self.inbox)
+            if places is self._places:
+                break
+        standing = sum(
+            parcel.count_before(mark) for parcel in (*places.ordered, *places.lanes.parcels) if not parcel.ended
+        )
+        return standing + sum(
+            batch.count_before(mark) for batch in inbox if batch is not None and batch is not places.unpacked
+        )
+
+    def _place(self, **changes: object) -> None:
+        self._places = msgspec.structs.replace(self._places, **changes)
+        self._compact()
+
+    def _trim(self) -> None:
+        keeper, places = self._keeper, self._places
+        if keeper is not None and places.lanes.holds:
+            lanes, surplus = keeper.trim(places.lanes)
+            if surplus:
+                self._place(lanes=lanes, surplus=places.surplus + surplus)
+
+    def _compact(self) -> None:
+        """Join what was put together. Only what stands in its place: see `Parcel`."""
+        lanes = self._places.lanes
+        if lanes is not self._compacted:
+            for parcel in lanes.parcels:
+                parcel.compact()
+            self._compacted = lanes

@@ -18,10 +18,14 @@ class BatchReport:
     `events` empty.
     """
 
-    __slots__ = ("_attempts", "_batch", "_status")
+    __slots__ = ("_attempts", "_batch", "_event_tail", "_status")
 
-    def __init__(self, batch: Batch | None, *, status: int | None, attempts: int) -> None:
+    def __init__(
+        self, batch: Batch | None, *, status: int | None, attempts: int, event_tail: bytes = b""
+    ) -> None:
+        """`event_tail` is what the last attempt wrote over the end of each event."""
         self._batch = batch
+        self._event_tail = event_tail
         self._status = status
         self._attempts = attempts
 
@@ -33,8 +37,7 @@ class BatchReport:
     @property
     def events(self) -> list[Any]:
         """The events as they were sent, decoded now: costs time for each look, so keep the list."""
-        batch = self._batch
-        return [] if batch is None else [msgspec.json.decode(batch.event(index)) for index in range(len(batch))]
+        return [] if self._batch is None else decoded(self._batch, self._event_tail)
 
     @property
     def status(self) -> int | None:
@@ -57,3 +60,9 @@ class BatchReport:
     def __repr__(self) -> str:
         """Tell the size and the outcome, never an event."""
         return f"BatchReport({len(self)} events, status={self._status}, attempts={self._attempts})"
+
+
+def decoded(batch: Batch, event_tail: bytes) -> list[Any]:
+    """Return the events of a batch as a request shows them that writes `event_tail` over the end of each."""
+    events = (batch.event(index) for index in range(len(batch)))
+    return [msgspec.json.decode(event[: len(event) - len(event_tail)] + event_tail) for event in events]

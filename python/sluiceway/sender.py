@@ -7,25 +7,36 @@ lock around every decision and never around a request.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sluiceway.notices import Notice
+import msgspec
+
+from sluiceway.endings import ParcelEndings
+from sluiceway.handover import hand_over
+from sluiceway.lanes import Hold
+from sluiceway.notices import LOUD, Notice, Voice
 from sluiceway.parcel import Bisection, Parcel, Rest
 from sluiceway.retry import GiveUp, RetryPolicy, plan
+from sluiceway.sorting import Sorted, sort_mixed, sort_partial, sort_throttled
 from sluiceway.standing import Attempt, Progress, Standing
-from sluiceway.transport import Request, Transport, TransportError
-from sluiceway.verdict import Bisect, Delivered, Judge, Partial, Retry, Split, Unauthorized
+from sluiceway.transport import KeptResponse, Request, Response, Transport, TransportError
+from sluiceway.vendors.base import Envelope, Sending, retry_count_header
+from sluiceway.verdict import Bisect, Delivered, Judge, Mixed, Partial, Retry, Split, Throttled, Unauthorized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sluiceway.endings import Endings
-    from sluiceway.engine import Batch, Clock
+    from sluiceway.engine import Clock
+    from sluiceway.handover import Retry as RetryHandler
+    from sluiceway.lanes import LaneKeeper
 
-log = logging.getLogger("sluiceway")
 
 # Statuses by which a server says that it has not taken the events. After any other 5xx it may have.
 _REFUSING_5XX = frozenset({501, 503, 505})
+
+# What a page asks for is the vendor's word and not a server's, but a slip there must not become a stream of requests.
+_SHORTEST_THROTTLE_SECONDS = 1.0
 
 
 class Sender:
@@ -37,30 +48,41 @@ class Sender:
         transport: Transport,
         path: str,
         headers: Mapping[str, str],
-        envelope: Callable[[float], tuple[bytes, bytes]],
+        envelope: Callable[[Sending], Envelope],
         judge: Judge,
         policy: RetryPolicy,
         endings: Endings,
         clock: Clock,
         random: Callable[[], float],
+        attempt_headers: Callable[[Sending], dict[str, str]] = retry_count_header,
         timeout_seconds: float = 15.0,
+        lanes: LaneKeeper | None = None,
+        on_retry: Callable[[Response, int, bool], Any] | None = None,
+        retry_handler: RetryHandler | None = None,
+        voice: Voice = LOUD,
     ) -> None:
-        """`envelope(unix_seconds)` gives head and tail of a body sent then; `random` draws the jitter from [0, 1)."""
+        """`random` draws the jitter from [0, 1). `on_retry` is called under the worker's lock and must not block."""
         self._transport = transport
         self._path = path
         self._headers = dict(headers)
         self._envelope = envelope
+        self._attempt_headers = attempt_headers
         self._judge = judge
-        self._policy = policy
-        self._endings = endings
+        # Where a handler retries, nothing is tried again on top of it.
+        self._policy = policy if retry_handler is None else msgspec.structs.replace(policy, delays=())
+        self._ends = ParcelEndings(endings, clock, voice)
         self._clock = clock
+        self._voice = voice
         self._random = random
         self._timeout_seconds = timeout_seconds
+        self._lanes = lanes
+        self._on_retry = on_retry
+        self._retry_handler = retry_handler
         self._standing = Standing(clock)
-        self._lost = Notice(clock, logging.ERROR, "gave up events: %s (sent: %s, status %s); %d so far")
-        self._unauthorized = Notice(clock, logging.ERROR, "the write key was refused with status %s; %d events failed")
-        self._broken = Notice(clock, logging.ERROR, "the transport raised %s, which is no TransportError; %d times")
-        self._untrusted = Notice(clock, logging.ERROR, "no secure connection (%s): nothing is sent; tried %d times")
+        self._broken = Notice(clock, logging.ERROR, "the %s raised %s; %d times", voice)
+        self._untrusted = Notice(
+            clock, logging.ERROR, "no secure connection (%s): nothing is sent; tried %d times", voice
+        )
 
     @property
     def progress(self) -> Progress:
@@ -73,23 +95,30 @@ class Sender:
         return self._standing.held_until
 
     def attempt(self, parcel: Parcel, *, until: float | None = None) -> Attempt:
-        """Make one request, unless the outcome is known without one. Ends by `until`, monotonic, when given."""
+        """Make one request, unless the outcome is known without one. Ends by `until`, monotonic, when given.
+
+        A retry handler cannot be told when to end.
+        """
         now = self._clock.monotonic()
-        foreseen = self._standing.foresee(parcel, now)
-        if foreseen is not None:
-            return foreseen
+        if self._retry_handler is None:
+            foreseen = self._standing.foresee(parcel, now)
+            if foreseen is not None:
+                return foreseen
         if parcel.first_at is None:
             parcel.first_at = now
-        # A server shifts every event's time by arrival minus sentAt, so the moment is that of this very attempt.
-        body = parcel.batch.body(*self._envelope(self._clock.time()))
-        headers = self._headers
-        if parcel.attempts:
-            headers = {**headers, "X-Retry-Count": str(parcel.attempts)}
-        deadline = now + self._timeout_seconds
-        if until is not None:
-            deadline = min(deadline, until)
+        sending = parcel.sending(self._clock.time())
+        around = self._envelope(sending)
+        parcel.event_tail = around.event_tail
         parcel.attempts += 1
         self.progress.attempts += 1
+        if self._retry_handler is not None:
+            return self._hand_over(self._retry_handler, parcel)
+        deadline = now + self._timeout_seconds
+        return self._send(parcel, sending, around, deadline if until is None else min(deadline, until))
+
+    def _send(self, parcel: Parcel, sending: Sending, around: Envelope, deadline: float) -> Attempt:
+        body = parcel.batch.body(around.head, around.tail, around.event_tail)
+        headers = {**self._headers, **self._attempt_headers(sending)}
         self.progress.bytes_sent += len(body)
         try:
             response = self._transport.send(Request(path=self._path, headers=headers, body=body, deadline=deadline))
@@ -100,8 +129,25 @@ class Sender:
             return Attempt(verdict=Retry(endpoint=True), sent=error.sent, message=message)
         except Exception as error:
             # Somebody else's transport. What it did with the bytes is unknown.
-            self._broken.give(type(error).__name__)
+            self._broken.give("transport", f"{type(error).__name__}, which is no TransportError")
             return Attempt(verdict=Retry(endpoint=True), sent="maybe", message=type(error).__name__)
+        return self._judged(response)
+
+    def _hand_over(self, handler: RetryHandler, parcel: Parcel) -> Attempt:
+        try:
+            response = hand_over(handler, parcel.batch, parcel.event_tail)
+        except Exception as error:
+            self._broken.give("retry handler", type(error).__name__)
+            return Attempt(verdict=Retry(endpoint=True), sent="maybe", message=type(error).__name__)
+        if not response.status:
+            return Attempt(verdict=Retry(endpoint=True), sent="maybe", message="no response", response=response)
+        attempt = self._judged(response)
+        if isinstance(attempt.verdict, Retry):
+            # When to send again is the handler's to know, and so is how long to pause before.
+            return msgspec.structs.replace(attempt, verdict=Retry(endpoint=attempt.verdict.endpoint))
+        return attempt
+
+    def _judged(self, response: Response) -> Attempt:
         verdict = self._judge(response.status, response.headers, response.body, now=self._clock.time())
         refused = response.status < 500 or response.status in _REFUSING_5XX
         return Attempt(
@@ -109,15 +155,29 @@ class Sender:
             status=response.status,
             sent="no" if refused else "maybe",
             message=f"status {response.status}",
+            response=response,
         )
 
     def conclude(self, parcel: Parcel, attempt: Attempt) -> Rest:
         """Settle what has ended, and return the rest with its due times."""
-        verdict = attempt.verdict
         if attempt.requested:
             self._standing.note(parcel, attempt)
+            self._tell_retry(parcel, attempt)
+        rest = self._concluded(parcel, attempt)
+        if not attempt.requested or self._policy.resends:
+            return rest
+        for left in rest.line:
+            self._ends.fail(left, "retries_exhausted", attempt)
+        return Rest(hold=rest.hold)
+
+    def _concluded(self, parcel: Parcel, attempt: Attempt) -> Rest:
+        verdict = attempt.verdict
         if isinstance(verdict, Delivered):
-            return self._deliver(parcel, attempt)
+            self._ends.deliver(parcel, attempt)
+            return Rest()
+        if isinstance(attempt.response, KeptResponse):
+            self._ends.keep(parcel, attempt)
+            return Rest()
         if isinstance(verdict, Retry):
             return self._retry(parcel, verdict, attempt)
         if isinstance(verdict, Split):
@@ -125,13 +185,18 @@ class Sender:
         if isinstance(verdict, Bisect):
             return self._bisect(parcel, attempt)
         if isinstance(verdict, Partial):
-            return self._part(parcel, verdict, attempt)
+            return self._partly(parcel, verdict, attempt)
+        if isinstance(verdict, Mixed):
+            return self._mixed(parcel, verdict, attempt)
+        if isinstance(verdict, Throttled):
+            return self._throttled(parcel, verdict, attempt)
         return self._fail(parcel, "unauthorized" if isinstance(verdict, Unauthorized) else verdict.reason, attempt)
 
-    def _deliver(self, parcel: Parcel, attempt: Attempt) -> Rest:
-        parcel.ended = True
-        self._endings.delivered(parcel.batch, status=attempt.status, attempts=parcel.attempts)
-        return Rest()
+    def _tell_retry(self, parcel: Parcel, attempt: Attempt) -> None:
+        if parcel.backed_off and self._on_retry is not None:
+            most = self._policy.max_counted(endpoint=True)
+            is_last = most is not None and parcel.retries >= most
+            self._on_retry(attempt.response or Response(status=0), parcel.retries - 1, is_last)
 
     def _retry(self, parcel: Parcel, verdict: Retry, attempt: Attempt) -> Rest:
         decision = plan(
@@ -145,85 +210,77 @@ class Sender:
         if isinstance(decision, GiveUp):
             if verdict.after is not None:
                 # The batch ends here, the pause that the server asked for does not.
-                self._standing.wait(verdict.after, asked=True)
+                self._standing.wait(verdict.after, asked_seconds=verdict.after)
             return self._fail(parcel, decision.reason, attempt)
-        parcel.due = self._standing.wait(decision.seconds, asked=decision.asked)
-        parcel.asked = decision.asked
-        if decision.asked:
-            parcel.rate_limited += 1
-            parcel.asked_seconds += decision.seconds
-        else:
-            parcel.rate_limited = 0
+        parcel.due = self._standing.wait(decision.seconds, asked_seconds=decision.asked_seconds)
+        parcel.asked_until = parcel.due - decision.seconds + decision.asked_seconds
+        parcel.asked_seconds += decision.asked_seconds
+        parcel.rate_limited = 0 if verdict.after is None or verdict.counted else parcel.rate_limited + 1
+        parcel.backed_off = verdict.counted
         if verdict.counted:
             parcel.retries += 1
-        log.debug("attempt %d failed (%s); next in %.3f s", parcel.attempts, attempt.message, decision.seconds)
+        self._voice.log(
+            logging.DEBUG, "attempt %d failed (%s); next in %.3f s", parcel.attempts, attempt.message, decision.seconds
+        )
         return Rest([parcel])
 
     def _split(self, parcel: Parcel, attempt: Attempt) -> Rest:
-        if len(parcel.batch) == 1:
+        if len(parcel) == 1:
             return self._fail(parcel, "rejected", attempt)
-        return self._halves(parcel, parcel.bisection)
+        return Rest(parcel.halves(parcel.bisection))
 
     def _bisect(self, parcel: Parcel, attempt: Attempt) -> Rest:
         # A vendor that refused everything in one batch would refuse all of the next one too: until something is
         # delivered again, a refused batch is not searched.
         if parcel.bisection is None and self._standing.refuses_all:
             return self._fail(parcel, "rejected", attempt)
-        if len(parcel.batch) == 1:
+        if len(parcel) == 1:
             self._standing.refuses_all = parcel.bisection is not None
             return self._fail(parcel, "rejected", attempt)
-        return self._halves(parcel, parcel.bisection or Bisection())
+        return Rest(parcel.halves(parcel.bisection or Bisection()))
 
-    def _halves(self, parcel: Parcel, bisection: Bisection | None) -> Rest:
-        halves = parcel.batch.split_at(len(parcel.batch) // 2)
-        return Rest([parcel.part(half, bisection=bisection) for half in halves])
-
-    def _part(self, parcel: Parcel, verdict: Partial, attempt: Attempt) -> Rest:
-        """Fail the events that the vendor named, put aside those it wants later, resend the others at once."""
-        count = len(parcel.batch)
-        fates: dict[int, str | float] = {}
-        for index, delay in verdict.later.items():
-            if 0 <= index < count:
-                fates[index] = delay
-        for index, reason in verdict.failed.items():
-            if 0 <= index < count:
-                fates[index] = reason
-        if not fates:
-            # It named nobody: search for them.
+    def _partly(self, parcel: Parcel, verdict: Partial, attempt: Attempt) -> Rest:
+        """Fail the events that the vendor named; the others go again at once."""
+        parts = sort_partial(verdict, len(parcel))
+        if parts.names_nobody:
+            # Search for them.
             return self._bisect(parcel, attempt)
-        others = parcel.batch.without(list(fates))
-        line = [] if others is None else [parcel.part(others)]
-        aside: list[Parcel] = []
+        rest = self._end_parts(parcel, parts, attempt)
+        return Rest([] if rest is None else [rest])
+
+    def _mixed(self, parcel: Parcel, verdict: Mixed, attempt: Attempt) -> Rest:
+        """End all events but those that the vendor wants again; these wait as after any failure of the endpoint."""
+        rest = self._end_parts(parcel, sort_mixed(verdict, parcel.batch.ids), attempt)
+        if rest is None:
+            return Rest()
+        rest.created_at, rest.request_id, rest.sendings = parcel.created_at, parcel.request_id, parcel.sendings
+        return self._retry(rest, Retry(after=verdict.after, counted=True, endpoint=True), attempt)
+
+    def _throttled(self, parcel: Parcel, verdict: Throttled, attempt: Attempt) -> Rest:
+        """Have those wait whom the vendor wants later; the others go again at once."""
+        if self._lanes is None:
+            # Nobody waits alone here: all wait.
+            return self._retry(parcel, Retry(after=verdict.seconds, counted=False, endpoint=True), attempt)
         now = self._clock.monotonic()
-        for fate in dict.fromkeys(fates.values()):
-            some = parcel.part(_only(parcel.batch, {index for index, own in fates.items() if own == fate}))
-            if isinstance(fate, str):
-                self._fail(some, fate, attempt)
-            else:
-                some.due = now + fate
-                some.asked = True
-                aside.append(some)
-        return Rest(line, aside)
+        since = [stay.since for stay in parcel.stays] or [now] * len(parcel)
+        most = self._policy.max_rate_limited_seconds
+        overdue = {index for index, began in enumerate(since) if now - began >= most}
+        parts = sort_throttled(verdict, self._lanes.owners(parcel), overdue)
+        if parts.names_nobody:
+            return self._retry(parcel, Retry(endpoint=True), attempt)
+        rest = self._end_parts(parcel, parts, attempt)
+        seconds = max(_SHORTEST_THROTTLE_SECONDS, min(verdict.seconds, self._policy.retry_after_cap_seconds))
+        hold = Hold(parts.names, now + seconds) if parts.names else None
+        return Rest([] if rest is None else [rest], hold)
+
+    def _end_parts(self, parcel: Parcel, parts: Sorted, attempt: Attempt) -> Parcel | None:
+        """End what a verdict says has ended; return what has not."""
+        for reason, indices in parts.failed.items():
+            self._ends.fail(parcel.only(indices), reason, attempt)
+        if parts.delivered:
+            self._ends.deliver(parcel.only(parts.delivered), attempt)
+        return parcel.only(parts.again) if parts.again else None
 
     def _fail(self, parcel: Parcel, reason: str, attempt: Attempt) -> Rest:
-        parcel.ended = True
-        count = self._endings.failed(
-            parcel.batch,
-            reason,
-            sent=parcel.sent,
-            status=attempt.status,
-            attempts=parcel.attempts,
-            message="the write key was refused" if reason == "unauthorized" else attempt.message,
-        )
-        if reason == "unauthorized":
-            self._unauthorized.give(attempt.status, events=count)
-        else:
-            self._lost.give(reason, parcel.sent, attempt.status, events=count)
+        self._ends.fail(parcel, reason, attempt)
         return Rest()
-
-
-def _only(batch: Batch, indices: set[int]) -> Batch:
-    """Return the batch without all others; `indices` is not empty."""
-    some = batch.without([index for index in range(len(batch)) if index not in indices])
-    assert some is not None
-    return some

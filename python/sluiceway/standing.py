@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sluiceway.verdict import Delivered, Reject, Retry, Split, Unauthorized, Verdict
+from sluiceway.verdict import Delivered, Mixed, Reject, Retry, Split, Throttled, Unauthorized, Verdict
 
 if TYPE_CHECKING:
     from sluiceway.engine import Clock
     from sluiceway.errors import Sent
     from sluiceway.parcel import Parcel
+    from sluiceway.transport import Response
 
 PROBE_SECONDS = 60.0
 """How often a refused key is tried again, with one batch; others fail unsent meanwhile."""
@@ -31,6 +32,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     sent: Sent = "no"
     message: str = ""
     requested: bool = True
+    response: Response | None = None
 
 
 class Progress:
@@ -92,9 +94,9 @@ class Standing:
         if not isinstance(verdict, Retry):
             self.held_until = 0.0
             self.progress.back_off_until = None
-            if parcel.bisection is not None:
+            if parcel.bisection is not None and not isinstance(verdict, Throttled):
                 parcel.bisection.requests_left -= 1
-        if isinstance(verdict, Delivered):
+        if isinstance(verdict, Delivered | Mixed):
             self.progress.last_success = self._clock.time()
             self.refuses_all = False
         else:
@@ -105,7 +107,7 @@ class Standing:
         nbytes = parcel.batch.nbytes
         if now >= self._taken_until:
             self._taken_bytes = 0
-        if isinstance(verdict, Delivered) and nbytes >= self._taken_bytes:
+        if isinstance(verdict, Delivered | Mixed) and nbytes >= self._taken_bytes:
             self._taken_bytes = nbytes
             self._taken_until = now + CEILING_SECONDS
         elif (
@@ -116,10 +118,10 @@ class Standing:
             self._ceiling_bytes = nbytes
             self._ceiling_until = now + CEILING_SECONDS
 
-    def wait(self, seconds: float, *, asked: bool) -> float:
-        """Note a wait before the next request; returns when it ends, monotonic."""
-        until = self._clock.monotonic() + seconds
-        if asked:
-            self.held_until = until
+    def wait(self, seconds: float, *, asked_seconds: float) -> float:
+        """Note a wait before the next request, so much of it asked for; returns when it ends, monotonic."""
+        now = self._clock.monotonic()
+        if asked_seconds:
+            self.held_until = now + asked_seconds
         self.progress.back_off_until = self._clock.time() + seconds
-        return until
+        return now + seconds

@@ -22,10 +22,14 @@ class FlushResult(msgspec.Struct, frozen=True, kw_only=True):
     failed: int = 0
     pending: int = 0
     dropped: int = 0
+    handed_over: int = 0
 
     @property
     def ok(self) -> bool:
-        """Whether none of them failed and none is still pending. Events dropped by a policy of yours do not count."""
+        """Whether none of them failed and none is still pending.
+
+        Events that a policy of yours dropped, or that a retry handler of yours keeps, do not count.
+        """
         return not self.failed and not self.pending
 
     def __bool__(self) -> bool:

@@ -49,6 +49,13 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     truncated: bool = False
 
 
+class KeptResponse(Response, frozen=True, kw_only=True):
+    """What a retry handler returns that keeps the events of a failed request to send them with a later one.
+
+    Unless it is a success, the events end as handed over: they are the handler's now.
+    """
+
+
 class TransportError(Exception):
     """No response. A transport raises this and nothing else.
 

@@ -1,4 +1,4 @@
-"""What a vendor says of one response: the seven verdicts, and the rules most vendors share.
+"""What a vendor says of one response: the nine verdicts, and the rules most vendors share.
 
 A vendor's page turns a response into exactly one of these values; the sender acts on it. Nothing here knows a clock, a
 socket or a log: the wall time that an HTTP-date needs is handed in.
@@ -7,7 +7,9 @@ socket or a log: the wall time that an HTTP-date needs is handed in.
     Retry          the same events again, later
     Split          too large: in halves, down to one event
     Bisect         one of the events is at fault, the vendor does not say which
-    Partial        some events are refused or due later, the rest is resent without them
+    Partial        some events are refused, the rest is resent without them
+    Mixed          everything was taken, but for the events named by their ids
+    Throttled      some users or devices have to wait, or are refused; the rest is resent without them
     Reject         refused for good
     Unauthorized   the key is refused: shout, fail, probe
 """
@@ -51,14 +53,47 @@ class Bisect(msgspec.Struct, frozen=True, tag=True):
 
 
 class Partial(msgspec.Struct, frozen=True, tag=True):
-    """The vendor named the events at fault by their index in the request.
+    """The vendor took nothing and named the events at fault by their index in the request.
 
-    `failed` maps an index to the reason it ends under; `later` maps an index to the seconds it has to wait. All other
-    events are resent at once. Indices outside the request are ignored.
+    `failed` maps an index to the reason it ends under. All other events are resent at once. Indices outside the request
+    are ignored; when that leaves none, the events at fault are searched for, as after a `Bisect`.
     """
 
     failed: dict[int, str] = {}
-    later: dict[int, float] = {}
+
+
+class Mixed(msgspec.Struct, frozen=True, tag=True):
+    """The vendor took every event of the request but those that it named by their ids, compared without regard to case.
+
+    `failed` maps an id to the reason its event ends under. The events of `again` are sent again, later; `after` is the
+    server's Retry-After for them, a minimum. An id in both has failed. Ids of nobody are ignored.
+    """
+
+    failed: dict[str, str] = {}
+    again: frozenset[str] = frozenset()
+    after: float | None = None
+
+
+class Named(msgspec.Struct, frozen=True):
+    """Events that a vendor speaks of: by their index in the request, or by whose they are."""
+
+    indices: frozenset[int] = frozenset()
+    users: frozenset[str] = frozenset()
+    devices: frozenset[str] = frozenset()
+
+
+class Throttled(msgspec.Struct, frozen=True, tag=True):
+    """The vendor took nothing, because of some users or devices that send too much.
+
+    Events of `failed` end as rejected. Those of `later` wait `seconds` in a lane (``lanes.py``), and with them every
+    further event of the same users and devices; an event that is named by its index alone stands for its pair of user
+    and device. All others are resent at once. Who is in both has failed. Indices outside the request, and users and
+    devices that own none of its events, are ignored; when that leaves nobody, everything is sent again later.
+    """
+
+    failed: Named = Named()
+    later: Named = Named()
+    seconds: float = 30.0
 
 
 class Reject(msgspec.Struct, frozen=True, tag=True):
@@ -71,7 +106,7 @@ class Unauthorized(msgspec.Struct, frozen=True, tag=True):
     """The vendor refuses the credential."""
 
 
-Verdict: TypeAlias = Delivered | Retry | Split | Bisect | Partial | Reject | Unauthorized
+Verdict: TypeAlias = Delivered | Retry | Split | Bisect | Partial | Mixed | Throttled | Reject | Unauthorized
 
 
 class Judge(Protocol):

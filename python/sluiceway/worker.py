@@ -2,7 +2,7 @@
 
 Batches stand in a line. While the first of them waits for a retry, the others wait behind it and nothing more is taken
 from the queue: order is kept, and newer events stay where `on_full` decides about them. What a vendor wants later for
-some users only is put aside and holds nobody up.
+some users only waits in lanes and holds nobody up.
 
 Nothing kills the worker. A parcel leaves the line only after its end has been counted, so whatever is raised, and
 wherever, it is still there; the next round goes on with it.
@@ -14,7 +14,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from sluiceway.line import Line
-from sluiceway.notices import Notice
+from sluiceway.notices import LOUD, Notice, Voice
 from sluiceway.parcel import Parcel, Rest
 from sluiceway.report import BatchReport
 from sluiceway.standing import Attempt
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from sluiceway.engine import Batch, Clock, Queue
     from sluiceway.errors import Sent
     from sluiceway.flushing import Flush, Flushing
+    from sluiceway.lanes import LaneKeeper
     from sluiceway.sender import Sender
     from sluiceway.stats import FlushResult
 
-log = logging.getLogger("sluiceway")
 
 # After an error of our own, before the same parcel is tried again.
 _STUMBLE_SECONDS = 1.0
@@ -48,8 +48,10 @@ class Worker:
         flushing: Flushing,
         delivery: Delivery,
         clock: Clock,
+        lanes: LaneKeeper | None = None,
         name: str = "sluiceway-worker",
         inline: bool = False,
+        voice: Voice = LOUD,
     ) -> None:
         """Start nothing yet. `inline` never starts a thread: everything happens in `drain`, `flush` and `close`."""
         self._queue = queue
@@ -60,7 +62,7 @@ class Worker:
         self._clock = clock
         self._name = name
         self._inline = inline
-        self._line = Line()
+        self._line = Line(lanes)
         self._carried: Parcel | None = None
         # Held by whoever does the work; for its whole life by the thread.
         self._turn = allocate_lock()
@@ -73,8 +75,11 @@ class Worker:
         self._ended = Signal()
         self._closing_at: float | None = None
         self._abandoned = False
-        self._stumbled = Notice(clock, logging.ERROR, "the worker met %s and goes on; %d times")
-        self._left = Notice(clock, logging.WARNING, "closed before everything was sent; %d events failed")
+        self._stumbled = Notice(clock, logging.ERROR, "the worker met %s and goes on; %d times", voice)
+        self._throttled = Notice(
+            clock, logging.WARNING, "no room for more throttled events; dropped the oldest %d", voice
+        )
+        self._left = Notice(clock, logging.WARNING, "closed before everything was sent; %d events failed", voice)
         flushing.unsettled = self._line.unsettled
 
     # -- any thread
@@ -199,7 +204,10 @@ class Worker:
     def _step(self, until: float | None) -> bool:
         """Do one thing: send a parcel, take a batch, or wait. Returns False when nothing is left to do by `until`."""
         line, closing_at = self._line, self._closing_at
-        line.unpack()
+        now = self._clock.monotonic()
+        with self._desk:
+            line.unpack(now)
+            self._drop_surplus()
         if self._abandoned:
             self._abandon()
             return False
@@ -207,7 +215,6 @@ class Worker:
             for token, reason in self._queue.take_overflow():
                 self._endings.removed((token,), reason)
         self._flushing.check()
-        now = self._clock.monotonic()
         parcel, due = line.next(
             now,
             held_until=self._sender.held_until,
@@ -218,16 +225,22 @@ class Worker:
             self._carry(parcel, now, until)
             return True
         next_moment = now if due is None else due
-        if closing_at is not None and next_moment > closing_at:
-            self._abandon()
-            return False
-        if until is not None and next_moment > until:
+        ends = [limit for limit in (until, closing_at) if limit is not None and next_moment > limit]
+        if ends:
+            # What waits that long in a lane must not keep others from going now.
+            if now <= min(ends) and self._may_take(now) and self._take(0.0):
+                return True
+            if closing_at in ends:
+                self._abandon()
             return False
         return self._wait(now, due, until)
 
+    def _may_take(self, now: float) -> bool:
+        return not self._line.holds and now >= self._sender.held_until
+
     def _wait(self, now: float, due: float | None, until: float | None) -> bool:
         """Wait for a batch, or for the parcel that is due next. Returns False when nothing is left to do by `until`."""
-        if self._line.holds or now < self._sender.held_until:
+        if not self._may_take(now):
             self._queue.pause(None if due is None else due - now)
             return True
         if self._take(0.0 if until is not None else None if due is None else due - now):
@@ -251,18 +264,36 @@ class Worker:
 
     def _carry(self, parcel: Parcel, now: float, until: float | None) -> None:
         """Make one attempt, then replace the parcel by what is left of it."""
+        if parcel.ended:
+            self._finish(parcel, None)
+            return
         self._line.cut(parcel, now, closing=self._closing_at is not None)
         limits = [limit for limit in (until, self._closing_at) if limit is not None]
         self._carried = parcel
         self._finish(parcel, self._sender.attempt(parcel, until=min(limits, default=None)))
 
-    def _finish(self, parcel: Parcel, attempt: Attempt) -> None:
+    def _finish(self, parcel: Parcel, attempt: Attempt | None) -> None:
         with self._desk:
             if not self._abandoned:
-                # Settled and then interrupted, it only has to leave the line.
-                rest = Rest() if parcel.ended else self._sender.conclude(parcel, attempt)
-                self._line.replace(parcel, rest)
+                rest = Rest()
+                if parcel.end is not None:
+                    # Ended and then interrupted, perhaps before that was counted: ending it again counts nothing twice.
+                    parcel.end()
+                elif attempt is not None:
+                    rest = self._sender.conclude(parcel, attempt)
+                self._line.replace(parcel, rest, self._clock.monotonic())
+                self._drop_surplus()
             self._carried = None
+
+    def _drop_surplus(self) -> None:
+        """End what the lanes had no room for."""
+        for parcel in self._line.surplus:
+            count = self._endings.dropped(
+                parcel.batch, "throttled", sent=parcel.sent, attempts=parcel.attempts, event_tail=parcel.event_tail
+            )
+            self._throttled.give(events=count)
+        if self._line.surplus:
+            self._line.forget_surplus()
 
     def _stumble(self, error: BaseException) -> None:
         """Survive an error of our own, or one injected into the thread. The parcel at hand waits and is tried again."""
@@ -287,18 +318,28 @@ class Worker:
         count = 0
         with self._desk:
             self._abandoned = True
-            for parcel in self._line.take_all():
-                sent: Sent = "maybe" if parcel is self._carried else parcel.sent
-                count += self._give_up(parcel.batch, sent, parcel.attempts)
+            if self._carried is not None:
+                self._carried.sent = "maybe"
+            parcels = self._line.everything(self._clock.monotonic())
+            self._drop_surplus()
+            for parcel in parcels:
+                count += self._give_up(parcel.batch, parcel.sent, parcel.attempts, parcel.event_tail)
+            self._line.clear()
         while (batch := self._queue.next_batch(0.0)) is not None:
-            count += self._give_up(batch, "no", 0)
+            count += self._give_up(batch, "no", 0, b"")
         self._flushing.check()
         if count:
             self._left.give(events=count)
 
-    def _give_up(self, batch: Batch, sent: Sent, attempts: int) -> int:
+    def _give_up(self, batch: Batch, sent: Sent, attempts: int, event_tail: bytes) -> int:
         return self._endings.failed(
-            batch, "shutdown", sent=sent, status=None, attempts=attempts, message="the client was closed"
+            batch,
+            "shutdown",
+            sent=sent,
+            status=None,
+            attempts=attempts,
+            message="the client was closed",
+            event_tail=event_tail,
         )
 
     def _await(self, flush: Flush, deadline: float) -> None:

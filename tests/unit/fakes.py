@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from sluiceway.delivery import Delivery
 from sluiceway.endings import Endings
 from sluiceway.flushing import Flushing
+from sluiceway.lanes import LaneKeeper
 from sluiceway.parcel import Parcel
 from sluiceway.retry import RetryPolicy
 from sluiceway.sender import Sender
 from sluiceway.transport import Request, Response, TransportError
+from sluiceway.vendors.base import Envelope, Lanes, Owner
 from sluiceway.verdict import Judge, judge
 from sluiceway.worker import Worker
 
@@ -39,39 +41,75 @@ class FakeClock:
         self.now += seconds
 
 
+class FakeBlock:
+    """What the views of one batch share."""
+
+    def __init__(self, nbytes: int) -> None:
+        self.nbytes = nbytes
+        self.moved: set[str] = set()
+        """Names of events that were joined into another block: through this one nothing can end them."""
+
+
 class FakeBatch:
     """Events with consecutive positions; an event's name is its id and, in JSON, its body."""
 
-    def __init__(self, names: Sequence[str], positions: Sequence[int], tokens: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        positions: Sequence[int],
+        tokens: Mapping[str, int] | None = None,
+        block: FakeBlock | None = None,
+    ) -> None:
         self.names = list(names)
         self.positions = list(positions)
         self.all_tokens = dict(tokens or {})
-        self.nbytes = len(self.body(b"", b""))
+        self.nbytes = sum(len(name) + 3 for name in self.names) - 1
+        self.block = block or FakeBlock(self.nbytes)
 
     @property
     def ids(self) -> list[str]:
-        return self.names
+        return list(self.names)
 
     @property
     def tokens(self) -> list[tuple[int, int]]:
         return [(index, self.all_tokens[name]) for index, name in enumerate(self.names) if name in self.all_tokens]
 
     @property
-    def end_position(self) -> int:
-        return self.positions[-1] + 1
+    def block_bytes(self) -> int:
+        return self.block.nbytes
+
+    @property
+    def alive(self) -> list[str]:
+        """The names of events that this view can still end."""
+        return [name for name in self.names if name not in self.block.moved]
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def body(self, head: bytes, tail: bytes, /) -> bytes:
-        return head + b",".join(self.event(index) for index in range(len(self))) + tail
+    def body(self, head: bytes, tail: bytes, event_tail: bytes = b"", /) -> bytes:
+        events = (self.event(index) for index in range(len(self)))
+        return head + b",".join(event[: len(event) - len(event_tail)] + event_tail for event in events) + tail
 
     def event(self, index: int, /) -> bytes:
         return f'"{self.names[index]}"'.encode()
 
+    def count_before(self, mark: int, /) -> int:
+        return sum(position < mark for position in self.positions)
+
+    @staticmethod
+    def join(batches: Sequence[FakeBatch], /) -> FakeBatch:
+        names = [name for batch in batches for name in batch.names]
+        positions = [position for batch in batches for position in batch.positions]
+        tokens = {name: token for batch in batches for name, token in batch.all_tokens.items() if name in batch.names}
+        joined = FakeBatch(names, positions, tokens)
+        for batch in batches:
+            joined.block.moved |= batch.block.moved & set(batch.names)
+            batch.block.moved |= set(batch.names)
+        return joined
+
     def slice(self, start: int, stop: int, /) -> FakeBatch:
-        assert start < stop
-        return FakeBatch(self.names[start:stop], self.positions[start:stop], self.all_tokens)
+        assert 0 <= start < stop <= len(self)
+        return FakeBatch(self.names[start:stop], self.positions[start:stop], self.all_tokens, self.block)
 
     def split_at(self, index: int, /) -> tuple[FakeBatch, FakeBatch]:
         return self.slice(0, index), self.slice(index, len(self))
@@ -81,7 +119,9 @@ class FakeBatch:
         kept = [index for index in range(len(self)) if index not in gone]
         if not kept:
             return None
-        return FakeBatch([self.names[i] for i in kept], [self.positions[i] for i in kept], self.all_tokens)
+        return FakeBatch(
+            [self.names[i] for i in kept], [self.positions[i] for i in kept], self.all_tokens, self.block
+        )
 
 
 class FakeQueue:
@@ -164,13 +204,13 @@ class FakeQueue:
         return removed
 
     def settle(self, batch: FakeBatch, end: str, reason: str = "", /) -> int:
-        fresh = [name for name in batch.names if name not in self.ends]
+        fresh = [name for name in batch.alive if name not in self.ends]
         self.ends.update(dict.fromkeys(fresh, f"{end}.{reason}" if reason else end))
         return len(fresh)
 
     def release(self, batch: FakeBatch, /) -> None:
-        assert not set(batch.names) & set(self.released), "released twice"
-        self.released.extend(batch.names)
+        assert not set(batch.alive) & set(self.released), "released twice"
+        self.released.extend(batch.alive)
 
 
 Scripted = int | Response | Exception | Callable[[Request], "int | Response"]
@@ -203,6 +243,18 @@ class ScriptedTransport:
         return [request.body.split(b"|")[1].decode().replace('"', "") for request in self.requests]
 
 
+def owner_of(event: bytes) -> Owner:
+    """Whose an event is whose name is ``user/device/…``; any other is nobody's."""
+    user, slash, rest = event.decode().strip('"').partition("/")
+    return Owner(user, rest.partition("/")[0]) if slash else Owner()
+
+
+def keeper(*, max_events: int = 1_000, max_joined_bytes: int = 100_000, max_batch_events: int = 100) -> LaneKeeper:
+    """Lanes by those owners."""
+    page = Lanes(owner=owner_of, max_events=max_events)
+    return LaneKeeper(page, max_joined_bytes=max_joined_bytes, max_batch_events=max_batch_events)
+
+
 def answer(status: int, body: bytes = b"", **headers: str) -> Response:
     """A response; header names with underscores."""
     return Response(
@@ -227,6 +279,8 @@ class Rig:
         inline: bool = False,
         on_delivery: Callable[[BatchReport], Any] | None = None,
         on_error: Callable[..., Any] | None = None,
+        lanes: LaneKeeper | None = None,
+        **sending: Any,
     ) -> None:
         self.clock = FakeClock()
         self.queue = FakeQueue(self.clock)
@@ -238,12 +292,14 @@ class Rig:
             transport=self.transport,
             path="/v1/batch",
             headers={"Authorization": "Basic secret"},
-            envelope=lambda now: (b"%.3f|" % now, b"|"),
+            envelope=lambda sending: Envelope(b"%.3f|" % sending.sent_at, b"|"),
             judge=judged_by,
             policy=policy or RetryPolicy(),
             endings=self.endings,
             clock=self.clock,
             random=lambda: jitter,
+            lanes=lanes,
+            **sending,
         )
         self.worker = Worker(
             queue=self.queue,
@@ -252,6 +308,7 @@ class Rig:
             flushing=self.flushing,
             delivery=self.delivery,
             clock=self.clock,
+            lanes=lanes,
             inline=inline,
         )
 
@@ -276,6 +333,6 @@ class Rig:
                 waits.append(parcel.due - self.clock.now)
                 self.clock.now = parcel.due
             rest = self.sender.conclude(parcel, self.sender.attempt(parcel))
-            line = rest.line + line + rest.aside
+            line = rest.line + line
         assert not line, "did not end"
         return waits

@@ -125,7 +125,7 @@ def test_retry_after_sets_a_hold_for_everything() -> None:
     parcel = Parcel(batch)
     rig.sender.conclude(parcel, rig.sender.attempt(parcel))
     assert rig.sender.held_until >= rig.clock.now + 60
-    assert parcel.asked
+    assert parcel.asked_until >= rig.clock.now + 60
 
 
 @pytest.mark.parametrize("status", [404, 422, 501, 505, 511])
@@ -299,12 +299,12 @@ def partly(**how: Any) -> Any:
     return judge
 
 
-def test_named_events_fail_late_ones_wait_and_the_others_go_at_once() -> None:
-    rig = Rig(judged_by=partly(failed={0: "rejected", 9: "expired", -1: "expired"}, later={2: 30.0, 3: 30.0}))
-    waits = rig.carry("a", "b", "c", "d", "e")
-    assert rig.transport.bodies == ["a,b,c,d,e", "b,e", "c,d"]
-    assert waits == [30.0]
-    assert rig.queue.ends == {"a": "failed.rejected", **dict.fromkeys("bcde", "delivered")}
+def test_named_events_fail_and_the_others_go_at_once_and_spend_no_retry() -> None:
+    failed = {0: "rejected", 3: "expired", 9: "rejected", -1: "rejected", 5: "rejected"}
+    rig = Rig(judged_by=partly(failed=failed), policy=RetryPolicy(retry_count=0))
+    assert rig.carry("a", "b", "c", "d", "e") == []
+    assert rig.transport.bodies == ["a,b,c,d,e", "b,c,e"]
+    assert rig.queue.ends == {"a": "failed.rejected", "d": "failed.expired", **dict.fromkeys("bce", "delivered")}
 
 
 def test_a_partial_verdict_that_names_nobody_searches() -> None:

@@ -47,9 +47,14 @@ class Arriving:
 
     @property
     def attempt(self) -> int:
-        """What `X-Retry-Count` says; 0 when it is absent or no number."""
-        said = self.headers.get("x-retry-count", "")
-        return int(said) if said.isascii() and said.isdigit() else 0
+        """How many attempts came before this one, by the header that the vendor has for that; 0 without one.
+
+        `X-Retry-Count` counts retries, `PostHog-Attempt` attempts.
+        """
+        retries, attempts = self.headers.get("x-retry-count", ""), self.headers.get("posthog-attempt", "")
+        if retries.isascii() and retries.isdigit():
+            return int(retries)
+        return max(int(attempts) - 1, 0) if attempts.isascii() and attempts.isdigit() else 0
 
     @property
     def is_read(self) -> bool:
@@ -88,9 +93,20 @@ class Arriving:
 
     @property
     def batch(self) -> list[dict[str, Any]]:
-        """The events of the body; empty when it carries none. Raises `Malformed` when it is not JSON."""
-        batch = self.document.get("batch") if isinstance(self.document, dict) else None
-        return batch if isinstance(batch, list) else []
+        """The events of the body, whatever the vendor's envelope calls them; empty when it carries none.
+
+        Raises `Malformed` when it is not JSON.
+        """
+        return events_of(self.document)
+
+
+def events_of(document: Any) -> list[dict[str, Any]]:
+    """Return the events of a decoded body: `batch` for most vendors, `events` for Amplitude."""
+    for key in ("batch", "events"):
+        events = document.get(key) if isinstance(document, dict) else None
+        if isinstance(events, list):
+            return events
+    return []
 
 
 def _refuse(_constant: str) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import repeat
 
 import msgspec
 
-from sluiceway.testing.answers import Answer, Prompter
-from sluiceway.testing.arriving import Arriving
-from sluiceway.testing.ledger import Ledger, Received
-from sluiceway.testing.strictness import Limits, Reading, inspect
+from sluiceway.testing.answers import Answer
+from sluiceway.testing.arriving import Arriving, events_of
+from sluiceway.testing.ledger import Ledger, Logged, Received
+from sluiceway.testing.script import Prompter
+from sluiceway.testing.strict.detect import strict_for
+from sluiceway.testing.strict.reading import Fate, Limits, Reading, Strict, Told, as_dict
 from sluiceway.testing.wire import Head, Malformed, Wire, compose
 
 # Where a receiver in another process is asked for its counts; such requests are neither kept nor counted.
@@ -20,13 +23,21 @@ CONTROL_PATH = "/_receiver/"
 
 
 class Conversation:
-    """What the threads of one receiver share: the ledger, the script, the limits, and whether it is closing."""
+    """What the threads of one receiver share: the ledger, the script, the vendor, and whether it is closing."""
 
     def __init__(
-        self, ledger: Ledger, prompter: Prompter, limits: Limits, numbers: Iterator[int], closing: threading.Event
+        self,
+        ledger: Ledger,
+        prompter: Prompter,
+        *,
+        vendor: str | None,
+        limits: Limits,
+        numbers: Iterator[int],
+        closing: threading.Event,
     ) -> None:
         self._ledger = ledger
         self._prompter = prompter
+        self._vendor = vendor
         self._limits = limits
         self._numbers = numbers
         self._closing = closing
@@ -79,12 +90,16 @@ class Conversation:
             wire.reset()
             return False
         sent_bytes = len(arriving.sent_body)
-        reading, answer = self._read(arriving, answer)
+        strict = strict_for(arriving, self._vendor) if arriving.method == "POST" else None
+        reading, told = self._read(strict, arriving, answer)
         received = self._keep(arriving, now) if self._ledger.keeps_all else None
+        answer = told.answer
         if answer.delay:
             self._closing.wait(answer.delay)
+        fates = "open" if answer.told is None else told.fates
+        log = self._log(strict, reading, fates, arriving.number, now) if self._ledger.keeps_log else ()
         # Counted before the answer leaves: whoever has read the answer finds the count already there.
-        self._ledger.settle(reading, status=answer.told, nbytes=sent_bytes, received=received)
+        self._ledger.settle(reading, fates, status=answer.told, nbytes=sent_bytes, received=received, log=log)
         return self._reply(wire, answer, keep_alive=head.keep_alive)
 
     def _prompt(self, arriving: Arriving) -> Answer:
@@ -96,17 +111,34 @@ class Conversation:
             self._ledger.object_to(f"script: {type(error).__name__} in request {arriving.number}")
             return Answer(500, body=b"")
 
-    def _read(self, arriving: Arriving, answer: Answer) -> tuple[Reading | None, Answer]:
-        if arriving.method != "POST":
-            return None, answer
+    def _read(self, strict: Strict | None, arriving: Arriving, answer: Answer) -> tuple[Reading, Told]:
+        """Read a request as its vendor does. Where the script is content, the vendor's own objections are answered."""
+        if strict is None:
+            return Reading(), Told(answer.saying(b""))
         try:
-            reading = inspect(arriving, self._limits)
+            reading = strict.read(arriving, self._limits)
         except Malformed as wrong:
-            self._ledger.object_to(f"request {arriving.number}: {wrong}")
-            return None, (Answer(wrong.status, body=b"") if answer.status < 300 else answer)
+            reading = Reading(violations=[str(wrong)], refusal=Answer(wrong.status, body=b""))
         if reading.violations:
             self._ledger.object_to(*(f"request {arriving.number}: {text}" for text in reading.violations))
-        return reading, answer
+        if reading.refusal is not None and answer.status < 300:
+            answer = answer.instead(reading.refusal)
+        return reading, strict.tell(answer, reading)
+
+    def _log(
+        self, strict: Strict | None, reading: Reading, fates: Fate | Sequence[Fate], number: int, arrived_seconds: float
+    ) -> list[Logged]:
+        if strict is None:
+            return []
+        user_key, device_key = strict.owner_keys
+        answered_seconds = time.monotonic()
+        each = repeat(fates, len(reading.ids)) if isinstance(fates, str) else fates
+        log = []
+        for event_id, raw, fate in zip(reading.ids, reading.events, each, strict=True):
+            event = as_dict(raw) or {}
+            user, device = (said if isinstance(said := event.get(key), str) else "" for key in (user_key, device_key))
+            log.append(Logged(event_id, user, device, fate, number, arrived_seconds, answered_seconds))
+        return log
 
     def _keep(self, arriving: Arriving, now: float) -> Received:
         try:
@@ -114,7 +146,8 @@ class Conversation:
         except Malformed:
             body = arriving.sent_body
         try:
-            document, batch = arriving.document, arriving.batch
+            document = arriving.document
+            batch = events_of(document)
         except Malformed:
             document, batch = None, []
         received = Received(
@@ -135,7 +168,7 @@ class Conversation:
 
     def _reply(self, wire: Wire, answer: Answer, *, keep_alive: bool) -> bool:
         keep_alive = keep_alive and answer.headers.get("Connection", "").lower() != "close"
-        data = compose(answer.status, answer.headers, answer.body, keep_alive=keep_alive)
+        data = compose(answer.status, answer.headers, answer.body or b"", keep_alive=keep_alive)
         data = b"" if answer.reset else data[: answer.cut_bytes]
         if answer.drip_seconds:
             wire.drip(data, lambda: self._closing.wait(answer.drip_seconds))
@@ -157,5 +190,9 @@ class Conversation:
             said = msgspec.json.encode(self._ledger.violations)
         elif what == "ids":
             said = self._ledger.acknowledged_ids()
-        known = what in ("stats", "violations", "ids")
+        elif what == "refused":
+            said = self._ledger.refused_ids()
+        elif what == "log":
+            said = msgspec.json.encode(self._ledger.log)
+        known = what in ("stats", "violations", "ids", "refused", "log")
         wire.answer(200 if known else 404, {}, said, keep_alive=head.keep_alive)

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+from sluiceway.testing.arriving import events_of
 from sluiceway.transport import Request, Response, TransportError
 
 Scripted: TypeAlias = int | Response | TransportError
@@ -82,6 +83,4 @@ class MemoryTransport:
 
 def _batch(request: Request) -> list[dict[str, Any]]:
     encoding = {name.lower(): value for name, value in request.headers.items()}.get("content-encoding")
-    document = json.loads(gzip.decompress(request.body) if encoding == "gzip" else request.body)
-    batch: list[dict[str, Any]] = document["batch"]
-    return batch
+    return events_of(json.loads(gzip.decompress(request.body) if encoding == "gzip" else request.body))

@@ -12,7 +12,9 @@ from types import TracebackType
 import msgspec
 
 from sluiceway.testing.conversation import CONTROL_PATH
-from sluiceway.testing.ledger import Keep, ReceiverStats
+from sluiceway.testing.ledger import Keep, Logged, ReceiverStats
+from sluiceway.testing.strict.detect import vendor_name
+from sluiceway.vendors.base import Vendor
 
 _STOP_SECONDS = 10.0
 _ASK_SECONDS = 120.0  # five million ids are 80 MB, put together while the process may still be busy
@@ -26,8 +28,17 @@ class ReceiverProcess:
     Raises RuntimeError when the child does not come up.
     """
 
-    def __init__(self, *, keep: Keep = "ids", script: str | None = None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        vendor: Vendor | str | None = None,
+        keep: Keep = "ids",
+        script: str | None = None,
+        seed: int = 0,
+    ) -> None:
         command = [sys.executable, "-m", "sluiceway.testing.receiver", "--json", "--until-eof", "--keep", keep]
+        if (name := vendor_name(vendor)) is not None:
+            command += ["--vendor", name]
         if script is not None:
             path, _, function = script.rpartition(":")
             command += ["--script", f"{Path(path).resolve()}:{function}", "--seed", str(seed)]
@@ -53,12 +64,20 @@ class ReceiverProcess:
         return msgspec.json.decode(self._ask("stats"), type=ReceiverStats)
 
     def violations(self) -> list[str]:
-        """Ask for what a strict Segment would have objected to; the first thousand. Blocks for one request."""
+        """Ask for what a strict vendor objected to; the first thousand. Blocks for one request."""
         return msgspec.json.decode(self._ask("violations"), type=list[str])
 
     def acknowledged_ids(self) -> bytes:
         """Ask for every acknowledged id, 16 bytes each. Blocks for one request."""
         return self._ask("ids")
+
+    def refused_ids(self) -> bytes:
+        """Ask for every id that was refused for good, 16 bytes each. Blocks for one request."""
+        return self._ask("refused")
+
+    def log(self) -> list[Logged]:
+        """Ask what became of each event, in the order of the answers. Blocks for one request."""
+        return msgspec.json.decode(self._ask("log"), type=list[Logged])
 
     def close(self) -> None:
         """End the child and wait for it. May be called twice."""

@@ -14,15 +14,17 @@ import time
 from collections.abc import Sequence
 from types import FrameType
 
-from sluiceway.testing.answers import Script
+from sluiceway.testing.script import Script
 from sluiceway.testing.server import Receiver
+from sluiceway.testing.strict.detect import VENDORS
 
 EXAMPLES = """examples:
   python -m sluiceway.testing.receiver --port 8080
-  python -m sluiceway.testing.receiver --keep ids --json
+  python -m sluiceway.testing.receiver --vendor amplitude --keep ids --json
   python -m sluiceway.testing.receiver --script faults.py:answers --seed 7
 
-While it runs, GET /_receiver/stats, /_receiver/violations and /_receiver/ids tell what has arrived.
+While it runs, GET /_receiver/stats, /_receiver/violations, /_receiver/ids, /_receiver/refused and
+/_receiver/log tell what has arrived.
 """
 
 
@@ -30,12 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until told to stop; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m sluiceway.testing.receiver",
-        description="A local server that takes events as Segment does, counts them, and answers from a script.",
+        description="A local server that takes events as a strict vendor does, counts them, and answers from a script.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 (the default) takes a free one")
-    parser.add_argument("--keep", choices=("all", "ids"), default="ids", help="keep everything, or ids and counts only")
+    parser.add_argument("--vendor", choices=VENDORS, help="by default, the one that a request's path speaks of")
+    parser.add_argument(
+        "--keep", choices=("all", "log", "ids"), default="ids", help="keep everything, a log of the events, or ids only"
+    )
     parser.add_argument("--json", action="store_true", help="print the address as one line of JSON")
     parser.add_argument("--script", metavar="FILE:FUNCTION", help="a function that gets the seed and returns a script")
     parser.add_argument("--seed", type=int, default=0, help="what the function gets; 0 by default")
@@ -46,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         # Set for both: a shell starts a background job with SIGINT ignored.
         signal.signal(number, _stop)
-    with Receiver(_script(options.script, options.seed), keep=options.keep, port=options.port) as receiver:
+    script = _script(options.script, options.seed)
+    with Receiver(script, vendor=options.vendor, keep=options.keep, port=options.port) as receiver:
         started = {"url": receiver.url, "port": receiver.port}
         sys.stdout.write(f"{json.dumps(started) if options.json else f'listening on {receiver.url}'}\n")
         sys.stdout.flush()
