@@ -1,0 +1,72 @@
+"""Which vendor a request is meant for: the one that the receiver was told, or what its path and body speak of."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from sluiceway.testing.arriving import Arriving
+from sluiceway.testing.strict.reading import Strict
+from sluiceway.testing.wire import Malformed
+from sluiceway.vendors.base import Vendor
+from sluiceway.vendors.beyond import CAPTURE_PATH
+
+VENDORS = ("segment", "rudderstack", "posthog", "amplitude")
+
+
+def vendor_name(vendor: Vendor | str | None) -> str | None:
+    """Return the name of a vendor given by its page or its name. Raises ValueError for one that nobody knows."""
+    name = vendor.name if isinstance(vendor, Vendor) else vendor
+    if name is not None and name not in VENDORS:
+        raise ValueError(f"vendor must be one of {', '.join(VENDORS)}, or None")
+    return name
+
+
+def prepare(name: str | None) -> None:
+    """Load what will read the first request, so that it is not the one that waits for that."""
+    _strict(name or "segment")
+
+
+def strict_for(arriving: Arriving, name: str | None) -> Strict:
+    """Return who reads this request. Blocks for its body where the path alone does not tell."""
+    path = arriving.path.partition("?")[0]
+    if name == "posthog" or (name is None and path.endswith(CAPTURE_PATH)):
+        return _strict("capture" if path.endswith(CAPTURE_PATH) else "posthog")
+    return _strict(name or _spoken_of(arriving, path))
+
+
+def _spoken_of(arriving: Arriving, path: str) -> str:
+    path = path.rstrip("/")
+    if path.endswith("/2/httpapi"):
+        return "amplitude"
+    if path.endswith("/batch") and not path.endswith("/v1/batch"):
+        # PostHog's events come under "batch", Amplitude's under "events".
+        try:
+            has_events = isinstance(arriving.document, dict) and "events" in arriving.document
+        except Malformed:
+            return "posthog"
+        return "amplitude" if has_events else "posthog"
+    return "segment"
+
+
+@cache
+def _strict(name: str) -> Strict:
+    """A receiver for one vendor needs no other's room, and no other's page."""
+    if name == "rudderstack":
+        from sluiceway.testing.strict.rudderstack import RudderStack
+
+        return RudderStack()
+    if name == "posthog":
+        from sluiceway.testing.strict.posthog import PostHog
+
+        return PostHog()
+    if name == "capture":
+        from sluiceway.testing.strict.capture import Capture
+
+        return Capture()
+    if name == "amplitude":
+        from sluiceway.testing.strict.amplitude import Amplitude
+
+        return Amplitude()
+    from sluiceway.testing.strict.segment import Segment
+
+    return Segment()

@@ -1,0 +1,66 @@
+"""What all vendors' requests have in common: a JSON envelope with events in it, sizes, credentials."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from sluiceway.testing.arriving import Arriving
+from sluiceway.testing.strict.quick import Look
+from sluiceway.testing.strict.reading import Limits
+from sluiceway.testing.wire import Malformed
+
+Envelope = TypeVar("Envelope")
+
+
+def opened(body: bytes, decode: Callable[[bytes], Envelope]) -> Envelope | None:
+    """Return the envelope of a body, its events undecoded; None for JSON that is no envelope of this vendor.
+
+    Raises `Malformed` when the body is not JSON in UTF-8.
+    """
+    try:
+        if not body.isascii():
+            body.decode()  # msgspec does not look into the strings it skips
+        return decode(body)
+    except msgspec.ValidationError:
+        return None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Malformed(400, "the body is not JSON in UTF-8") from None
+
+
+def too_large(body: bytes, events: Sequence[msgspec.Raw], limits: Limits) -> Iterator[str]:
+    """Yield what exceeds the limits, of those that are set."""
+    if limits.max_body_bytes is not None and len(body) > limits.max_body_bytes:
+        yield f"body: {len(body)} bytes, limit {limits.max_body_bytes}"
+    if limits.max_batch_events is not None and len(events) > limits.max_batch_events:
+        yield f"batch: {len(events)} events, limit {limits.max_batch_events}"
+    most = limits.max_event_bytes
+    if most is not None and events and max(map(len, events)) > most:
+        for at, nbytes in enumerate(map(len, events)):
+            if nbytes > most:
+                yield f"event {at}: {nbytes} bytes, limit {most}"
+
+
+def told(look: Look) -> Iterator[str]:
+    """Yield a line for each fault."""
+    for at, faults in look.faults.items():
+        yield from (f"event {at}: {fault}" for fault in faults)
+
+
+def is_json(arriving: Arriving) -> bool:
+    """Whether the request says that its body is JSON."""
+    return arriving.headers.get("content-type", "").lower().startswith("application/json")
+
+
+def basic_user(header: str | None) -> str | None:
+    """Return the user of a Basic credential without a password; None for anything else."""
+    scheme, _, credentials = (header or "").partition(" ")
+    try:
+        user, colon, password = base64.b64decode(credentials, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return user if scheme == "Basic" and user and colon and not password else None
