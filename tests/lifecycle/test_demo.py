@@ -1,8 +1,12 @@
-"""The demo imports real rows without loss, and reads them as they are: gaps stay gaps, local times become UTC."""
+"""The demo imports real rows without loss, and reads them as they are: gaps stay gaps, local times become UTC.
+
+To each vendor it sends the same rows in that vendor's words.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
 import zipfile
@@ -12,9 +16,15 @@ from types import ModuleType
 
 import pytest
 
+from sluiceway.testing import Receiver, ReceiverStats
+
 pytest.importorskip("rich")
 
 DEMO = Path(__file__).parents[2] / "examples" / "demo_flights.py"
+
+VENDORS = ("segment", "rudderstack", "posthog", "amplitude")
+LIBRARY = ("$lib", "$lib_version", "$geoip_disable")
+"""What PostHog's client adds to the properties of every event."""
 
 HEADER = (
     "year,month,day,dep_time,sched_dep_time,dep_delay,arr_time,sched_arr_time,arr_delay,carrier,flight,tailnum,"
@@ -33,13 +43,15 @@ ROWS = (
 
 @pytest.fixture(scope="module")
 def demo() -> ModuleType:
-    """Return the demo as a module."""
+    """Return the demo as a module, which finds its rooms beside it, as a script does."""
+    sys.path.insert(0, str(DEMO.parent))
     spec = importlib.util.spec_from_file_location("demo_flights", DEMO)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["demo_flights"] = module
     spec.loader.exec_module(module)
+    sys.path.remove(str(DEMO.parent))
     return module
 
 
@@ -83,9 +95,9 @@ def test_a_missing_value_is_left_out(demo: ModuleType, tmp_path: Path) -> None:
     }
 
 
-def test_a_flight_without_a_tail_number_gets_a_stable_anonymous_id(demo: ModuleType, tmp_path: Path) -> None:
+def test_a_flight_without_a_tail_number_goes_by_its_own(demo: ModuleType, tmp_path: Path) -> None:
     departures = list(demo.read_departures(packed(tmp_path / "f.zip", list(ROWS)), demo.new_york()))
-    assert [(departure.user_id, departure.anonymous_id) for departure in departures[:3]] == [
+    assert [(departure.tail, departure.flight) for departure in departures[:3]] == [
         ("N14228", None),
         ("N18120", None),
         (None, "AA133"),
@@ -94,7 +106,7 @@ def test_a_flight_without_a_tail_number_gets_a_stable_anonymous_id(demo: ModuleT
 
 def test_a_local_departure_time_becomes_utc_in_winter_and_in_summer(demo: ModuleType, tmp_path: Path) -> None:
     departures = list(demo.read_departures(packed(tmp_path / "f.zip", list(ROWS)), demo.new_york()))
-    assert [departure.timestamp for departure in departures] == [
+    assert [departure.moment for departure in departures] == [
         datetime(2013, 1, 1, 10, 15, tzinfo=timezone.utc),
         datetime(2013, 1, 1, 21, 30, tzinfo=timezone.utc),
         datetime(2013, 1, 2, 20, 45, tzinfo=timezone.utc),
@@ -103,21 +115,75 @@ def test_a_local_departure_time_becomes_utc_in_winter_and_in_summer(demo: Module
     ]
 
 
-def test_every_row_arrives_once(tmp_path: Path) -> None:
-    done = run("--file", str(packed(tmp_path / "f.zip", list(ROWS) * 400)))
-    assert (done.returncode, done.stderr) == (0, "")
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_every_row_arrives_once(vendor: str, tmp_path: Path) -> None:
+    done = run("--vendor", vendor, "--file", str(packed(tmp_path / "f.zip", list(ROWS) * 100)))
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert f"to {vendor}" in done.stdout
     figures = {
         words[1].strip(): words[2].strip() for line in done.stdout.splitlines() if len(words := line.split("│")) > 3
     }
     assert {name: figures[name] for name in ("accepted", "delivered", "failed", "dropped", "refused")} == {
-        "accepted": "2,000",
-        "delivered": "2,000",
+        "accepted": "500",
+        "delivered": "500",
         "failed": "0",
         "dropped": "0",
         "refused": "0",
     }
-    assert figures["receiver: distinct ids"] == "2,000"
+    assert (figures["receiver: distinct ids"], figures["receiver: violations"]) == ("500", "0")
     assert {"batches", "bytes", "events per second", "CPU per event"} <= set(figures)
+
+
+PROPERTIES = {
+    "carrier": "AA",
+    "flight": 133,
+    "origin": "JFK",
+    "dest": "LAX",
+    "distance": 2475,
+    "sched_dep_time": 1545,
+    "sched_arr_time": 1910,
+}
+# The first row, which has a tail number, and the third, which has none, as they arrive.
+NAMED: dict[str, dict[str, object]] = {
+    "segment": {"userId": "N14228", "event": "Flight Departed", "timestamp": "2013-01-01T10:15:00.000Z"},
+    "rudderstack": {"userId": "N14228", "event": "Flight Departed", "timestamp": "2013-01-01T10:15:00.000Z"},
+    "posthog": {"distinct_id": "N14228", "event": "Flight Departed", "timestamp": "2013-01-01T10:15:00.000Z"},
+    "amplitude": {"user_id": "N14228", "event_type": "Flight Departed", "time": 1_357_035_300_000},
+}
+NAMELESS: dict[str, dict[str, object]] = {
+    "segment": {"anonymousId": "AA133", "properties": PROPERTIES},
+    "rudderstack": {"anonymousId": "AA133", "properties": PROPERTIES},
+    "posthog": {"distinct_id": "AA133", "properties": PROPERTIES | {"$process_person_profile": False}},
+    "amplitude": {"device_id": "AA133", "event_properties": PROPERTIES},
+}
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_a_row_is_said_in_the_words_of_the_vendor(vendor: str, demo: ModuleType, tmp_path: Path) -> None:
+    departures = list(demo.read_departures(packed(tmp_path / "f.zip", list(ROWS)), demo.new_york()))
+    with Receiver(vendor=vendor) as receiver:
+        client, say = demo.SPEAKERS[vendor](receiver.url)
+        say(departures)
+        client.close()
+        events = receiver.events
+    named, nameless = events[0], events[2]
+    assert named.items() >= NAMED[vendor].items()
+    assert not {"anonymousId", "device_id"} & set(named)
+    assert not {"userId", "user_id"} & set(nameless)
+    for key, value in NAMELESS[vendor].items():
+        arrived = nameless[key]
+        if vendor == "posthog" and key == "properties":
+            arrived = {name: entry for name, entry in arrived.items() if name not in LIBRARY}
+        assert arrived == value
+
+
+def test_posthog_is_told_that_it_is_an_import(demo: ModuleType) -> None:
+    with Receiver(vendor="posthog") as receiver:
+        client, say = demo.SPEAKERS["posthog"](receiver.url)
+        say([demo.Departure("N14228", None, {}, datetime(2013, 1, 1, tzinfo=timezone.utc))])
+        client.close()
+        [request] = receiver.requests
+    assert json.loads(request.body)["historical_migration"] is True
 
 
 def test_rows_bounds_the_import(tmp_path: Path) -> None:
@@ -142,12 +208,13 @@ def test_a_row_that_does_not_arrive_fails_the_demo(demo: ModuleType, monkeypatch
             pass
 
         def stats(self) -> object:
-            return demo.ReceiverStats(ids=9)
+            return ReceiverStats(ids=9)
 
         def violations(self) -> list[str]:
             return []
 
     monkeypatch.setattr(demo, "ReceiverProcess", Forgetful)
+    monkeypatch.setattr(demo, "SPEAKERS", {"segment": lambda _url: None})
     monkeypatch.setattr(demo, "send", lambda *_arguments: demo.Run(10, demo.Stats(), 1.0, 1.0, 0.0, 0.0))
     monkeypatch.setattr(sys, "argv", ["demo", "--file", "unread.zip"])
     assert demo.main() == 1

@@ -1,0 +1,1 @@
+"""The rooms of the demo beside them, `demo_flights.py`."""
