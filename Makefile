@@ -8,6 +8,7 @@ BENCH_BIN := $(BENCH_VENV)/bin
 RUST_SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml
 ROUNDS ?=
 SEED ?= 20131231
+VENDOR ?=
 
 export CARGO_TERM_COLOR ?= auto
 # What the extension is built and linted for: the environment's interpreter, whatever else is on the PATH.
@@ -75,8 +76,8 @@ loom-mutants: ## Weaken each memory ordering alone and see a model fail
 conserve: $(VENV)/.built ## Account for 5,000,000 events through a server that fails at random
 	$(BIN)/python tests/conserve.py --events 5000000 --threads 8 --seed $(SEED)
 
-demo: $(VENV)/.built ## Import 336,776 flights through the client into a local receiver
-	$(BIN)/python examples/demo_flights.py
+demo: $(VENV)/.built ## Import 336,776 flights into a local receiver; VENDOR=posthog for another than Segment
+	$(BIN)/python examples/demo_flights.py $(if $(VENDOR),--vendor $(VENDOR))
 
 $(BENCH_BIN)/python:
 	$(PYTHON) -m venv $(BENCH_VENV)
@@ -88,11 +89,11 @@ $(BENCH_VENV)/.built: $(BENCH_BIN)/python benches/python/requirements.txt $(RUST
 	cargo build --release --locked --quiet -p sluiceway-benches --bin sink
 	@touch $@
 
-bench: $(BENCH_VENV)/.built ## Measure against the peers; writes benches/results/
-	$(BENCH_BIN)/python benches/python/run.py
+bench: $(BENCH_VENV)/.built ## Measure against the peers; writes benches/results/; VENDOR=posthog,amplitude for some
+	$(BENCH_BIN)/python benches/python/run.py $(if $(VENDOR),--vendor $(VENDOR))
 
-bench-quick: $(BENCH_VENV)/.built ## The same in three minutes, with fewer rounds
-	$(BENCH_BIN)/python benches/python/run.py --quick
+bench-quick: $(BENCH_VENV)/.built ## The same in five minutes, with fewer rounds
+	$(BENCH_BIN)/python benches/python/run.py --quick $(if $(VENDOR),--vendor $(VENDOR))
 
 bench-rust: ## Criterion: ring, batcher, JSON
 	cargo bench --locked -p sluiceway-benches

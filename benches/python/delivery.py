@@ -2,7 +2,7 @@
 
 The caller tracks as fast as it can while the client sends. `track_sending` reads what the caller paid, `end_to_end`
 how long it took until the sink had answered the last event, `cpu` what the whole process paid. A burst whose events
-do not all arrive, once each, has no figures.
+do not all arrive, once each and with their properties, has no figures.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ import gc
 import time
 from typing import Any
 
+import orjson
+
 import events
 import harness
-from peers import PEERS, importable
-from sink import Sink
+from sink import Sink, UndeliveredError
+from vendors import CLIENTS, callers
 
 # Enough for a good half second each on the machine where the figures were first taken; a rate does not depend on it.
 BURST_EVENTS = {
-    "sluiceway": {"tiny": 400_000, "rig": 240_000, "mixed": 200_000, "large": 30_000},
+    "ours": {"tiny": 400_000, "rig": 240_000, "mixed": 200_000, "large": 30_000},
     "others": {"tiny": 10_000, "rig": 8_000, "mixed": 6_400, "large": 1_000},
 }
 
@@ -27,17 +29,17 @@ BURST_EVENTS = {
 class Session:
     """A client and a sink of their own for every burst."""
 
-    def __init__(self, peer: str, quick: bool) -> None:
+    def __init__(self, peer: str, divisor: int) -> None:
         self._peer = peer
-        wanted = BURST_EVENTS["sluiceway" if peer == "sluiceway" else "others"]
+        wanted = BURST_EVENTS["ours" if CLIENTS[peer].ours else "others"]
         self._workloads = {kind: events.about(events.workload(kind), 2_000_000)[:2_000] for kind in events.KINDS}
-        self._events = {kind: count // (2 if quick else 1) for kind, count in wanted.items()}
+        self._events = {kind: count // divisor for kind, count in wanted.items()}
 
     def round(self, kind: str) -> harness.Answer:
         """Deliver one burst; returns seconds, CPU seconds and what arrived."""
         batch, wanted = self._workloads[kind], self._events[kind]
         sink = Sink()
-        peer = PEERS[self._peer](sink.url, "flow", kind)
+        peer = CLIENTS[self._peer](sink.url, "flow", kind)
         # The first requests import, connect and start threads; that is measured by `imports`, not here.
         warm = batch[:50]
         peer.calls(warm)
@@ -55,6 +57,9 @@ class Session:
         peer.drain()
         arrived = sink.expect(wanted)
         cpu = time.process_time_ns() - cpu_before
+        least = sum(len(orjson.dumps(call.properties)) for call in batch) / len(batch) * wanted
+        if arrived.bytes < least:
+            raise UndeliveredError(f"{arrived.bytes} bytes arrived, though the properties alone have {least:.0f}")
         peer.close()
         sink.close()
         return {
@@ -72,7 +77,7 @@ class Session:
 def bursts(plan: harness.Plan) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """Return all bursts by kind and peer; several measures of one run share them."""
     taken: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    with harness.lanes(__name__, [name for name in PEERS if importable(name)], quick=plan.quick) as running:
+    with harness.lanes(__name__, callers(plan.vendors), divisor=plan.pick(1, 2, 40)) as running:
         for kind in events.KINDS:
             rounds = plan.pick(5, 2) if kind in ("rig", "mixed") else plan.pick(3, 1)
             taken[kind] = harness.interleave(running, rounds, kind=kind)

@@ -27,7 +27,7 @@ def measure(plan: harness.Plan) -> harness.Answer:
                 "events_per_request": taken[kind][peer][0]["events"] / taken[kind][peer][0]["requests"],
                 "rounds": slow["rounds"],
             }
-    return {"unit": "events per second", "rates": rates}
+    return {"unit": "events per second", "clients": rates}
 
 
 def table(result: harness.Answer) -> tuple[list[str], list[list[str]]]:
@@ -39,6 +39,6 @@ def table(result: harness.Answer) -> tuple[list[str], list[list[str]]]:
             *(f"{kinds[kind]['best']:,.0f}" for kind in events.KINDS),
             f"{kinds['rig']['events_per_request']:,.0f}",
         ]
-        for peer, kinds in result["rates"].items()
+        for peer, kinds in result["clients"].items()
     ]
     return head, rows

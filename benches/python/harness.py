@@ -21,22 +21,24 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 Answer = dict[str, Any]
+Thoroughness = Literal["full", "quick", "smoke"]
 
 
 class Plan(NamedTuple):
-    """How thorough a run is."""
+    """How thorough a run is, and which vendors it compares (keys of `vendors.VENDORS`)."""
 
-    quick: bool
+    thoroughness: Thoroughness
+    vendors: tuple[str, ...]
 
-    def pick(self, full: int, quick: int) -> int:
+    def pick(self, full: int, quick: int, smoke: int = 1) -> int:
         """Return the number of rounds, events or seconds that fits."""
-        return quick if self.quick else full
+        return {"full": full, "quick": quick, "smoke": smoke}[self.thoroughness]
 
 
 class Session(Protocol):
@@ -50,6 +52,10 @@ class Session(Protocol):
 
 class PeerFailedError(Exception):
     """A peer's process ended, or its round raised; carries what it wrote."""
+
+
+on_round: list[Callable[[str], None]] = []
+"""Told the peer's name before each of its rounds, in the parent: how a run shows that it is alive."""
 
 
 class Lane:
@@ -66,6 +72,8 @@ class Lane:
 
     def ask(self, **request: Any) -> Answer:
         """Have the peer do one round; raises `PeerFailedError` if it could not."""
+        for told in on_round:
+            told(self.peer)
         with contextlib.suppress(BrokenPipeError):
             self._requests.write(json.dumps(request) + "\n")
             self._requests.flush()

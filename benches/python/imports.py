@@ -14,9 +14,11 @@ import sys
 import time
 
 import harness
-from peers import PEERS, importable
+from vendors import CLIENTS, senders
 
 TITLE = "Import"
+ONCE = True
+BARE, PACKAGE_ALONE = "a bare interpreter", "sluiceway alone"
 _LOOK = """
 import sys
 before = len(sys.modules)
@@ -47,9 +49,8 @@ def _run(statement: str) -> dict[str, float]:
 
 def measure(plan: harness.Plan) -> harness.Answer:
     """Return milliseconds per import, bare interpreter subtracted, and what the import left behind."""
-    statements = {"bare": "pass"} | {name: peer.imported for name, peer in PEERS.items() if importable(name)}
-    if importable("sluiceway"):
-        statements["sluiceway alone"] = "import sluiceway"
+    statements = {BARE: "pass"} | {name: CLIENTS[name].imported for name in senders(plan.vendors)}
+    statements[PACKAGE_ALONE] = "import sluiceway"
     left = {}
     for name, statement in statements.items():  # also writes the compiled files, so that no timed run does
         output = subprocess.run(
@@ -62,14 +63,14 @@ def measure(plan: harness.Plan) -> harness.Answer:
             taken[name].append(_run(statement))
     result: harness.Answer = {}
     for clock in ("wall_ms", "cpu_ms"):
-        bare = harness.figures(run[clock] for run in taken["bare"])
+        bare = harness.figures(run[clock] for run in taken[BARE])
         for name, runs in taken.items():
             found = harness.figures(run[clock] for run in runs)
             result.setdefault(name, {})[clock] = {
-                statistic: found[statistic] - (bare[statistic] if name != "bare" else 0)
+                statistic: found[statistic] - (bare[statistic] if name != BARE else 0)
                 for statistic in ("best", "median")
             }
-    return {"unit": "ms", "imports": {name: times | left[name] for name, times in result.items()}}
+    return {"unit": "ms", "clients": {name: times | left[name] for name, times in result.items()}}
 
 
 def table(result: harness.Answer) -> tuple[list[str], list[list[str]]]:
@@ -85,6 +86,6 @@ def table(result: harness.Answer) -> tuple[list[str], list[list[str]]]:
             str(found["sockets"]),
             "yes" if found["urllib3"] else "no",
         ]
-        for name, found in result["imports"].items()
+        for name, found in result["clients"].items()
     ]
     return head, rows

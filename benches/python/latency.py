@@ -12,13 +12,13 @@ import gc
 import events
 import harness
 from pace import paced, percentile
-from peers import PEERS, THREADED, importable
 from sink import Sink
+from vendors import BESIDES, CLIENTS, callers
 
 TITLE = "Latency of track() at 2,000 calls a second"
 CALLS_PER_SECOND = 2_000
 PERCENTILES = {"p50": 0.50, "p99": 0.99, "p99.9": 0.999}
-COMPARED = ("sluiceway", "segment")  # those that the budget speaks of get the full number of rounds
+MODES = ("ok", "blackhole")
 
 
 class Session:
@@ -31,7 +31,7 @@ class Session:
     def round(self, mode: str, seconds: float) -> harness.Answer:
         """Return the percentiles of one round, in nanoseconds."""
         sink = Sink()
-        peer = PEERS[self._peer](sink.url, "stock")
+        peer = CLIENTS[self._peer](sink.url, "stock")
         call = peer.caller()
         warm = self._calls[:50]
         for one in warm:
@@ -54,35 +54,32 @@ class Session:
 def measure(plan: harness.Plan) -> harness.Answer:
     """Run both modes, interleaved, and take the median of each percentile."""
     seconds = plan.pick(2, 1)
-    names = [name for name in PEERS if importable(name)]
+    names = callers(plan.vendors)
     taken: dict[str, dict[str, list[harness.Answer]]] = {mode: {name: [] for name in names} for mode in MODES}
     with harness.lanes(__name__, names) as running:
         for number in range(plan.pick(7, 3)):
             for mode in MODES:
                 for lane in running:
-                    if mode != "ok" and lane.peer not in THREADED:
+                    if mode != "ok" and not CLIENTS[lane.peer].threaded:
                         continue  # it sends on the caller's time: its call would wait for its time-out
-                    if number >= plan.pick(3, 1) and lane.peer not in COMPARED:
+                    if number >= plan.pick(3, 1) and lane.peer in BESIDES:
                         continue
                     taken[mode][lane.peer].append(lane.ask(mode=mode, seconds=seconds))
     return {
         "unit": "ns per call",
         "calls_per_round": seconds * CALLS_PER_SECOND,
-        "modes": {
-            mode: {
-                name: {
+        "clients": {
+            name: {
+                mode: {
                     key: harness.figures(answer[key] for answer in answers) | {"all": [a[key] for a in answers]}
                     for key in answers[0]
                 }
-                for name, answers in by_name.items()
-                if answers
+                for mode in MODES
+                if (answers := taken[mode][name])
             }
-            for mode, by_name in taken.items()
+            for name in names
         },
     }
-
-
-MODES = ("ok", "blackhole")
 
 
 def table(result: harness.Answer) -> tuple[list[str], list[list[str]]]:
@@ -102,7 +99,7 @@ def table(result: harness.Answer) -> tuple[list[str], list[list[str]]]:
             *(f"{keys[key]['median'] / 1000:.1f}" for key in (*PERCENTILES, "late_p50", "late_p99")),
             str(keys["p50"]["rounds"]),
         ]
-        for mode, by_name in result["modes"].items()
-        for name, keys in by_name.items()
+        for name, modes in result["clients"].items()
+        for mode, keys in modes.items()
     ]
     return head, rows

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import events
 import harness
-from peers import PEERS, THREADED, importable
 from sink import Sink
+from vendors import CLIENTS, VENDORS, threaded
 
 TITLE = "Memory"
+ONCE = True  # the queue knows no vendor
+SELF = VENDORS["segment"].ours
 BURST_BYTES = 60 << 20
 WARM_EVENTS = 4_000
 SETTLE_SECONDS = 0.5
@@ -36,7 +38,7 @@ class Session:
 
     def _resident(self, burst: int) -> harness.Answer:
         sink = Sink()
-        peer = PEERS[self._peer](sink.url, "flow")
+        peer = CLIENTS[self._peer](sink.url, "flow")
         call = peer.caller()
         for number in range(WARM_EVENTS):
             call(*events.fresh_rig(number))
@@ -69,7 +71,7 @@ def _ring() -> harness.Answer:
     ratios = {}
     for kind in events.KINDS:
         sink = Sink()
-        peer = PEERS["sluiceway"](sink.url, "idle", kind)
+        peer = CLIENTS[SELF](sink.url, "idle", kind)
         calls = events.about(events.workload(kind), RING_BYTES)
         peer.calls(calls)  # the key table admits a name at its second sighting
         peer.forget()
@@ -95,21 +97,19 @@ def _ring() -> harness.Answer:
 
 def measure(plan: harness.Plan) -> harness.Answer:
     """Return resident bytes by peer, each burst in a fresh process, and the weight of an event in the ring."""
-    burst_bytes = plan.pick(BURST_BYTES, BURST_BYTES // 4)
+    burst_bytes = plan.pick(BURST_BYTES, BURST_BYTES // 4, BURST_BYTES // 40)
     bursts: dict[str, harness.Answer] = {}
-    for name in (name for name in THREADED if importable(name)):
-        rounds = plan.pick(3, 1) if name == "sluiceway" else 1
+    for name in [SELF, *(name for name in threaded(plan.vendors) if not CLIENTS[name].ours)]:
+        rounds = plan.pick(3, 1) if name == SELF else 1
         answers = []
         for _ in range(rounds):
             with harness.lanes(__name__, [name]) as (lane,):
                 answers.append(lane.ask(burst_bytes=burst_bytes))
         # The worst of the rounds: a bound on memory is a promise, and a promise is not kept on the median.
         bursts[name] = max(answers, key=lambda answer: answer["drained"] - answer["baseline"])
-    result: harness.Answer = {"unit": "bytes", "burst_bytes": burst_bytes, "resident": bursts}
-    if importable("sluiceway"):
-        with harness.lanes(__name__, ["sluiceway"]) as (lane,):
-            result |= lane.ask(burst_bytes=0)
-    return result
+    result: harness.Answer = {"unit": "bytes", "burst_bytes": burst_bytes, "clients": bursts}
+    with harness.lanes(__name__, [SELF]) as (lane,):
+        return result | lane.ask(burst_bytes=0)
 
 
 def table(result: harness.Answer) -> tuple[list[str], list[list[str]]]:
@@ -121,6 +121,6 @@ def table(result: harness.Answer) -> tuple[list[str], list[list[str]]]:
             *(f"{found[key] / 2**20:.1f}" for key in ("baseline", "full", "drained")),
             f"{(found['drained'] - found['baseline']) / 2**20:+.1f}",
         ]
-        for name, found in result["resident"].items()
+        for name, found in result["clients"].items()
     ]
     return head, rows

@@ -13,6 +13,8 @@ import matplotlib as mpl
 from matplotlib import pyplot as plt
 from matplotlib.ticker import NullLocator
 
+from vendors import CLIENTS, VENDORS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -23,15 +25,8 @@ if TYPE_CHECKING:
 CARD, INK, QUIET, LINE = ("#ffffff", "#0d1117"), ("#1f2328", "#e6edf3"), ("#59636e", "#9198a1"), ("#d1d9e0", "#30363d")
 # Okabe and Ito's blue and orange stay apart in every common colour blindness, and in grey.
 OURS, OTHER, HOLE = "#2a7fb8", "#9aa4ae", "#d98a00"
-NAMES = {
-    "sluiceway": "sluiceway",
-    "segment": "segment-analytics-python",
-    "rudderstack": "rudder-sdk-python",
-    "posthog": "posthog",
-    "amplitude": "amplitude-analytics",
-    "mixpanel": "mixpanel",
-    "orjson": "a dict + orjson.dumps, no client",
-}
+_OURS = {name for name, client in CLIENTS.items() if client.ours}
+_REFERENCES = {vendor.reference for vendor in VENDORS.values()}
 _DARK = "".join(
     f'[style*="{prop}: {light}"]{{{prop}:{dark} !important}}'
     for light, dark in (CARD, INK, QUIET, LINE)
@@ -72,35 +67,47 @@ def draw(results: dict[str, Any], folder: Path) -> None:
 
 
 def _overview(idle: dict[str, Any], ends: dict[str, Any]) -> Figure:
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 3.6), width_ratios=(1.25, 1))
-    cost = {name: kinds["rig"]["best"] / 1000 for name, kinds in idle["cpu_ns"].items() if name in NAMES}
-    _bars(left, cost, [f"{value:.2f} us" if value < 10 else f"{value:.0f} us" for value in cost.values()])
+    cost = {name: found["cpu_ns"]["rig"]["best"] / 1000 for name, found in idle["clients"].items()}
+    rate = {name: kinds["rig"]["best"] for name, kinds in ends["clients"].items()}
+    places = _places([name for name in cost if name in CLIENTS or name in _REFERENCES])
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 0.3 * max(places.values()) + 1.5), sharey=True)
+    shown = {name: value for name, value in cost.items() if name in places}
+    _bars(left, places, shown, [f"{value:.2f} us" if value < 10 else f"{value:.0f} us" for value in shown.values()])
     left.set_xscale("log")
-    left.set_xlim(0.1, max(cost.values()) * 4)
+    left.set_xlim(0.1, max(shown.values()) * 5)
     left.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     left.xaxis.set_minor_locator(NullLocator())
-    left.set_title("What a track() call costs its caller")
-    left.set_xlabel("CPU microseconds per call of a 694-byte event, log scale: less is better")
-    rate = {name: kinds["rig"]["best"] for name, kinds in ends["rates"].items()}
-    _bars(right, rate, [f"{value:,.0f} /s" for value in rate.values()])
+    left.set_title("What a call costs its caller")
+    left.set_xlabel("CPU microseconds for a 694-byte event, log scale: less is better")
+    _bars(right, places, rate, [f"{value:,.0f} /s" for value in rate.values()])
     right.set_xlim(0, max(rate.values()) * 1.32)
     right.set_title("First call to last acknowledgement")
     right.set_xlabel("events per second, one process: more is better")
     right.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:,.0f}k")
-    right.set_yticklabels([NAMES[name] if name != "segment" else "segment-analytics" for name in rate])
     return figure
 
 
-def _bars(axes: Axes, values: dict[str, float], labels: list[str]) -> None:
-    colours = [OURS if name == "sluiceway" else OTHER for name in values]
-    bars = axes.barh(range(len(values)), list(values.values()), color=colours, height=0.62)
-    axes.bar_label(bars, labels, padding=5, color=INK[0])
-    _rows(axes, list(values))
+def _places(names: list[str]) -> dict[str, float]:
+    """Return where each client stands: its vendor's stand together, with a gap between vendors."""
+    places: dict[str, float] = {}
+    at = 0.0
+    for vendor in VENDORS.values():
+        group = [name for name in (vendor.ours, vendor.second_call, vendor.peer, vendor.reference) if name in names]
+        places |= {name: at + place for place, name in enumerate(group)}
+        at += len(group) + 0.6
+    return places | {name: at + place for place, name in enumerate(name for name in names if name not in places)}
 
 
-def _rows(axes: Axes, names: list[str]) -> None:
-    axes.set_yticks(range(len(names)), [NAMES[name] for name in names])
-    axes.invert_yaxis()
+def _bars(axes: Axes, places: dict[str, float], values: dict[str, float], labels: list[str]) -> None:
+    colours = [OURS if name in _OURS else OTHER for name in values]
+    bars = axes.barh([places[name] for name in values], list(values.values()), color=colours, height=0.66)
+    axes.bar_label(bars, labels, padding=5, color=INK[0], size=9)
+    _rows(axes, places)
+
+
+def _rows(axes: Axes, places: dict[str, float]) -> None:
+    axes.set_yticks(list(places.values()), list(places))
+    axes.set_ylim(max(places.values()) + 0.7, -0.7)
     axes.tick_params(axis="both", length=0)
     axes.grid(axis="x", color=LINE[0], linewidth=0.8)
     for side in ("top", "right", "bottom", "left"):
@@ -109,11 +116,11 @@ def _rows(axes: Axes, names: list[str]) -> None:
 
 
 def _latency(result: dict[str, Any]) -> Figure:
-    names = list(result["modes"]["ok"])
-    figure, axes = plt.subplots(figsize=(8.4, 0.62 * len(names) + 1.5))
+    places = _places(list(result["clients"]))
+    figure, axes = plt.subplots(figsize=(8.4, 0.5 * max(places.values()) + 1.5))
     for mode, offset, colour, marks in (("ok", -0.14, OURS, "o"), ("blackhole", 0.14, HOLE, "D")):
-        for row, name in enumerate(names):
-            found = result["modes"][mode].get(name)
+        for name, row in places.items():
+            found = result["clients"][name].get(mode)
             if found is None:
                 continue
             points = [found[key]["median"] / 1000 for key in ("p50", "p99", "p99.9")]
@@ -134,8 +141,8 @@ def _latency(result: dict[str, Any]) -> Figure:
     axes.xaxis.set_minor_locator(NullLocator())
     low, high = axes.get_xlim()
     axes.set_xlim(low, high * 2.2)
-    _rows(axes, names)
-    axes.set_title("A track() call at 2,000 calls a second")
+    _rows(axes, places)
+    axes.set_title("A call at 2,000 calls a second")
     axes.set_xlabel("microseconds, log scale; each line is p50, p99 and p99.9 (the number), medians over the rounds")
     for label, colour, mark in (("healthy server", OURS, "o"), ("server is a black hole", HOLE, "D")):
         axes.plot([], [], mark, color=colour, markersize=7, markeredgewidth=0, label=label)
@@ -152,7 +159,7 @@ def _latency(result: dict[str, Any]) -> Figure:
 
 
 def _memory(result: dict[str, Any]) -> Figure:
-    found = result["resident"]
+    found = result["clients"]
     figure, axes = plt.subplots(figsize=(8.4, 0.62 * len(found) + 1.5))
     for key, offset, light, hatch, label in (
         ("full", -0.18, OTHER, "", "queue full"),
@@ -164,7 +171,7 @@ def _memory(result: dict[str, Any]) -> Figure:
             positions, over, height=0.34, color=light, hatch=hatch, edgecolor=CARD[0], linewidth=0, label=label
         )
         axes.bar_label(bars, [f"{value:+.1f} MiB" for value in over], padding=5, color=INK[0], size=8.5)
-    _rows(axes, list(found))
+    _rows(axes, {name: float(row) for row, name in enumerate(found)})
     axes.set_xlim(0, axes.get_xlim()[1] * 1.12)
     axes.set_title("Resident memory over the baseline")
     axes.set_xlabel(

@@ -1,6 +1,6 @@
 """What one public `track` call costs its caller while nothing is being sent.
 
-CPU time of the calling thread, per call, against building the same message as a dict and encoding it with orjson.
+CPU time of the calling thread, per call, against building that vendor's message as a dict and encoding it with orjson.
 After each block of calls what they queued is counted, so that no client is quick by doing less than it says.
 """
 
@@ -12,14 +12,13 @@ from typing import Any
 
 import events
 import harness
-from encoders import ENCODERS
-from peers import PEERS, importable
+from encoders import ENCODERS, LOOP
 from sink import Sink
+from vendors import CLIENTS, VENDORS, callers, reference
 
 TITLE = "track(), worker idle"
 BLOCK_BYTES = 250_000  # under any client's byte trigger: a fuller queue would start a sender
 WARM_CALLS = 16
-REFERENCE = "orjson"
 
 
 class Session:
@@ -32,7 +31,7 @@ class Session:
             self._subject: Any = ENCODERS[peer]()
             self._counts = False
         else:
-            self._subject = PEERS[peer](Sink().url, "idle")
+            self._subject = CLIENTS[peer](Sink().url, "idle")
             self._counts = True
         for block in self._blocks.values():
             self._block(block)
@@ -67,7 +66,9 @@ def _fingerprint(blocks: dict[str, list[events.Call]]) -> str:
 def measure(plan: harness.Plan) -> harness.Answer:
     """Run all peers and encoders, interleaved, in several lives of their processes."""
     lives, rounds, repeats = plan.pick(3, 2), plan.pick(5, 3), plan.pick(4, 3)
-    names = [name for name in (*PEERS, *ENCODERS) if name in ENCODERS or importable(name)]
+    against = {name: reference(name) for name in callers(plan.vendors)}
+    against |= {name: VENDORS[one.vendor].reference for name, one in ENCODERS.items() if one.vendor in plan.vendors}
+    names = [*against, LOOP]
     taken: dict[str, dict[str, list[float]]] = {name: {kind: [] for kind in events.KINDS} for name in names}
     for _ in range(lives):
         with harness.lanes(__name__, names) as running:
@@ -76,25 +77,21 @@ def measure(plan: harness.Plan) -> harness.Answer:
                     for name, answers in harness.interleave(running, 1, kind=kind, repeats=repeats).items():
                         taken[name][kind] += answers[0]["ns"]
     cpu = {name: {kind: harness.figures(values) for kind, values in kinds.items()} for name, kinds in taken.items()}
-    ratios = {
-        statistic: {
-            name: {kind: cpu[name][kind][statistic] / cpu[REFERENCE][kind][statistic] for kind in events.KINDS}
-            for name in names
+    clients: harness.Answer = {name: {"cpu_ns": cpu[name]} for name in names}
+    for name, one in against.items():
+        clients[name]["against_orjson"] = {
+            statistic: {kind: cpu[name][kind][statistic] / cpu[one][kind][statistic] for kind in events.KINDS}
+            for statistic in ("best", "median")
         }
-        for statistic in ("best", "median")
-    }
-    return {"unit": "ns of the caller's CPU per call", "cpu_ns": cpu, "against_orjson": ratios}
+    return {"unit": "ns of the caller's CPU per call", "clients": clients}
 
 
 def table(result: harness.Answer) -> tuple[list[str], list[list[str]]]:
     """Return the Markdown table's head and rows."""
     head = ["client", *(f"{kind}, us" for kind in events.KINDS), *(f"{kind} / orjson" for kind in events.KINDS)]
-    rows = [
-        [
-            name,
-            *(f"{kinds[kind]['best'] / 1000:.2f}" for kind in events.KINDS),
-            *(f"{result['against_orjson']['best'][name][kind]:.2f}" for kind in events.KINDS),
-        ]
-        for name, kinds in result["cpu_ns"].items()
-    ]
+    rows = []
+    for name, found in result["clients"].items():
+        ratios = found.get("against_orjson", {}).get("best")
+        row = [name, *(f"{found['cpu_ns'][kind]['best'] / 1000:.2f}" for kind in events.KINDS)]
+        rows.append(row + [f"{ratios[kind]:.2f}" if ratios else "" for kind in events.KINDS])
     return head, rows

@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     import harness
 
 TITLE = "track(), while sending"
+CLOCKS = ("caller_cpu_ns", "caller_wall_ns")
 
 
 def measure(plan: harness.Plan) -> harness.Answer:
     """Return nanoseconds of the caller's CPU and wall time per call, by peer and kind."""
+    cpu, wall = delivery.of(plan, "caller_cpu_ns"), delivery.of(plan, "caller_wall_ns")
     return {
         "unit": "ns per call",
-        "caller_cpu_ns": delivery.of(plan, "caller_cpu_ns"),
-        "caller_wall_ns": delivery.of(plan, "caller_wall_ns"),
+        "clients": {name: {"caller_cpu_ns": cpu[name], "caller_wall_ns": wall[name]} for name in cpu},
     }
 
 
@@ -32,9 +33,8 @@ def table(result: harness.Answer) -> tuple[list[str], list[list[str]]]:
     rows = [
         [
             peer,
-            *(f"{kinds[kind]['best'] / 1000:.2f}" for kind in events.KINDS),
-            *(f"{result['caller_wall_ns'][peer][kind]['best'] / 1000:.2f}" for kind in events.KINDS),
+            *(f"{found[clock][kind]['best'] / 1000:.2f}" for clock in CLOCKS for kind in events.KINDS),
         ]
-        for peer, kinds in result["caller_cpu_ns"].items()
+        for peer, found in result["clients"].items()
     ]
     return head, rows

@@ -142,7 +142,7 @@ fn parse(head: &[u8]) -> io::Result<(Request, usize)> {
 pub(crate) fn response(status: u16, body: &str) -> String {
     format!(
         "HTTP/1.1 {status} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        if status == 200 { "OK" } else { "Not Found" },
+        if status == 200 { "OK" } else { "Refused" },
         body.len()
     )
 }

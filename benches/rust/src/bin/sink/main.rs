@@ -1,10 +1,11 @@
 //! A vendor that costs next to nothing: the server that every client of the benchmarks delivers to.
 //!
 //! It prints its port, answers each request as the vendor of that path would, and counts what it answered:
-//! an event counts as delivered only once its answer has been written. Threads and the standard library only, so
-//! that on a machine of two cores the client under test keeps its own. It ends when its standard input does.
+//! an event counts as delivered only once its answer has been written. Threads and blocking calls only, so that on
+//! a machine of two cores the client under test keeps its own. It ends when its standard input does.
 
 mod count;
+mod gzip;
 mod http;
 mod ledger;
 mod mode;
@@ -95,7 +96,13 @@ fn take(connection: &mut Connection, arrival: &http::Arrival, sink: &Sink) -> io
     let Some(vendor) = vendors::of(&arrival.path) else {
         return connection.write(&http::response(404, "{}"));
     };
-    let events = if arrival.gzip { 0 } else { count::occurrences(connection.body(arrival), vendor.needle) };
+    let body = connection.body(arrival);
+    let events = if arrival.gzip {
+        let Some(plain) = gzip::inflate(body) else { return connection.write(&http::response(400, "{}")) };
+        count::occurrences(&plain, vendor.needle)
+    } else {
+        count::occurrences(body, vendor.needle)
+    };
     let answer = http::response(200, &vendor.answer(events));
     match sink.gate.pass() {
         Mode::Drip => connection.drip(&answer)?,
