@@ -97,7 +97,7 @@ class Assembly:
         self.endings = Endings(queue, self.flushing, self.delivery)
         write_key = options.write_key
         lanes = None
-        if vendor.lanes is not None and vendor.retry_handler is None:
+        if vendor.lanes is not None:
             lanes = LaneKeeper(
                 vendor.lanes,
                 max_joined_bytes=options.max_batch_bytes - vendor.envelope_bytes(write_key.reveal()),

@@ -30,6 +30,9 @@ Timestamp: TypeAlias = datetime | str | int | float
 # The engine counts nanoseconds since 1970 in 64 bits.
 _FIRST_YEAR, _LAST_YEAR = 1678, 2261
 
+# The engine writes longer integers as texts, because a strict parser takes no number beyond the largest float.
+_NUMBERS_END = 10**308
+
 # 1e11 seconds is the year 5138, 1e11 milliseconds is March 1973: between them nobody means the other unit.
 _MILLISECONDS_FROM = 1e11
 
@@ -92,7 +95,7 @@ def to_dict(vendor: Vendor, call: Call, event: CheckedEvent) -> dict[str, Any]:
             told[field.key] = {**value, **told[field.key]}
         else:
             told[field.key] = value
-    return told
+    return {**told, **(event.extras or {})}
 
 
 def from_dict(vendor: Vendor, call: Call, told: dict[str, Any], was: CheckedEvent) -> CheckedEvent:
@@ -184,7 +187,10 @@ def _int(field: Field, value: object) -> object:
 
 def _number(field: Field, value: object) -> object:
     if not isinstance(value, bool) and hasattr(type(value), "__index__"):
-        return _int(field, value)
+        whole = operator.index(value)  # type: ignore[arg-type]
+        if abs(whole) >= _NUMBERS_END:
+            raise InvalidEvent(field.argument, "must be a number of at most 308 digits")
+        return int(whole)
     if isinstance(value, bool) or not hasattr(type(value), "__float__"):
         raise InvalidEvent(field.argument, f"must be a number, not {type(value).__name__}")
     number = float(value)  # type: ignore[arg-type]

@@ -168,7 +168,8 @@ class Sender:
             return rest
         for left in rest.line:
             self._ends.fail(left, "retries_exhausted", attempt)
-        return Rest(hold=rest.hold)
+        # Who has to wait has to do so with new events, too; a handler sees to that itself.
+        return Rest() if self._retry_handler is not None else Rest(hold=rest.hold)
 
     def _concluded(self, parcel: Parcel, attempt: Attempt) -> Rest:
         verdict = attempt.verdict
@@ -176,8 +177,7 @@ class Sender:
             self._ends.deliver(parcel, attempt)
             return Rest()
         if isinstance(attempt.response, KeptResponse):
-            self._ends.keep(parcel, attempt)
-            return Rest()
+            return self._kept(parcel, attempt)
         if isinstance(verdict, Retry):
             return self._retry(parcel, verdict, attempt)
         if isinstance(verdict, Split):
@@ -247,6 +247,15 @@ class Sender:
             return self._bisect(parcel, attempt)
         rest = self._end_parts(parcel, parts, attempt)
         return Rest([] if rest is None else [rest])
+
+    def _kept(self, parcel: Parcel, attempt: Attempt) -> Rest:
+        """Hand over all events but those that the vendor named: these the handler keeps no longer."""
+        kept: Parcel | None = parcel
+        if isinstance(attempt.verdict, Partial):
+            kept = self._end_parts(parcel, sort_partial(attempt.verdict, len(parcel)), attempt)
+        if kept is not None:
+            self._ends.keep(kept, attempt)
+        return Rest()
 
     def _mixed(self, parcel: Parcel, verdict: Mixed, attempt: Attempt) -> Rest:
         """End all events but those that the vendor wants again; these wait as after any failure of the endpoint."""

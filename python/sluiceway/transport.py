@@ -52,7 +52,8 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 class KeptResponse(Response, frozen=True, kw_only=True):
     """What a retry handler returns that keeps the events of a failed request to send them with a later one.
 
-    Unless it is a success, the events end as handed over: they are the handler's now.
+    Unless it is a success, the events end as handed over, but for those that it names as refused: they are the
+    handler's now.
     """
 
 

@@ -228,7 +228,8 @@ class Worker:
         ends = [limit for limit in (until, closing_at) if limit is not None and next_moment > limit]
         if ends:
             # What waits that long in a lane must not keep others from going now.
-            if now <= min(ends) and self._may_take(now) and self._take(0.0):
+            if now <= min(ends) and self._may_take(now) and not self._is_drained():
+                self._take(0.0)
                 return True
             if closing_at in ends:
                 self._abandon()
@@ -241,6 +242,9 @@ class Worker:
     def _wait(self, now: float, due: float | None, until: float | None) -> bool:
         """Wait for a batch, or for the parcel that is due next. Returns False when nothing is left to do by `until`."""
         if not self._may_take(now):
+            if self._line.empty and (until is not None or self._queue.closed) and self._is_drained():
+                # Nobody is there for whom the pause that the server asked for would have to pass.
+                return False
             self._queue.pause(None if due is None else due - now)
             return True
         if self._take(0.0 if until is not None else None if due is None else due - now):
@@ -310,8 +314,11 @@ class Worker:
 
     def _exhausted(self) -> bool:
         """Return whether the queue is closed and empty, and nothing is on its way."""
-        queue = self._queue
-        return queue.closed and self._line.empty and queue.has_passed(queue.flush_mark())
+        return self._queue.closed and self._line.empty and self._is_drained()
+
+    def _is_drained(self) -> bool:
+        """Return whether nothing accepted so far is left in the ring."""
+        return self._queue.has_passed(self._queue.flush_mark())
 
     def _abandon(self) -> None:
         """Fail whatever has not ended. The thread may be stuck in a request; what it learns later changes nothing."""

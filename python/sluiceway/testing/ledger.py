@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import Any, Literal, TypeAlias
-from zlib import crc32
+from zlib import adler32
 
 import msgspec
 
@@ -20,7 +20,8 @@ Keep: TypeAlias = Literal["all", "log", "ids"]
 # As many violations are kept as text; beyond that they are only counted.
 MAX_VIOLATIONS_KEPT = 1_000
 
-# The value of an id in the ledger: 12 bits of its event's checksum, and two that say "acknowledged" and "refused".
+# The value of an id in the ledger: 12 bits of its event's checksum, and two that say "acknowledged" and "refused". The
+# bits are from the upper half of Adler-32, which weighs each byte by its place, and costs a third less than CRC-32.
 # All values are made once, so that an id costs its 16 bytes and a slot, and no integer of its own. With 16 bits the
 # table of values falls out of the processor's cache, which measured +0.4 us an event.
 _ACKNOWLEDGED = 1 << 12
@@ -166,7 +167,7 @@ class Ledger:
         log: Sequence[Logged] = (),
     ) -> None:
         """Count a request that has been read, at the moment it is answered (or reset: `status` None)."""
-        checksums = list(map(crc32, reading.lasting))
+        checksums = [checksum >> 16 & _CHECKSUM for checksum in map(adler32, reading.lasting)]
         ids = pack(reading.ids)
         with self._changed:
             count = self._count
@@ -196,8 +197,8 @@ class Ledger:
             for event_id, checksum in zip(ids, checksums, strict=True):
                 self._note_one(event_id, checksum, flag)
             return
-        values, mask, before = _VALUES, _CHECKSUM, len(seen)
-        seen.update(zip(ids, [values[checksum & mask | flag] for checksum in checksums], strict=True))
+        values, before = _VALUES, len(seen)
+        seen.update(zip(ids, [values[checksum | flag] for checksum in checksums], strict=True))
         if len(seen) == before + len(ids):
             count["ids"] += len(ids) if flag & _ACKNOWLEDGED else 0
             count["refused"] += len(ids) if flag & _REFUSED else 0
@@ -211,7 +212,7 @@ class Ledger:
         seen, count = self._seen, self._count
         value = seen.get(event_id)
         if value is None:
-            value = checksum & _CHECKSUM
+            value = checksum
         else:
             count["duplicates" if value & _ACKNOWLEDGED else "refused_again" if value & _REFUSED else "repeats"] += 1
             count["mismatches"] += (value ^ checksum) & _CHECKSUM != 0

@@ -19,6 +19,8 @@ MAX_HEAD_BYTES = 64 * 1024
 MAX_BODY_BYTES = 64 * 1024 * 1024
 _READ_BYTES = 64 * 1024
 
+_WAIT_FOR_ALL = getattr(socket, "MSG_WAITALL", 0)
+
 # Closing a socket with unread bytes in it sends a reset, which may overtake the answer.
 _LAST_WORD_SECONDS = 1.0
 
@@ -82,17 +84,17 @@ class Wire:
 
     def read_body(self, nbytes: int) -> bytes:
         """Read exactly so many bytes. Raises ConnectionError when the peer goes away before that."""
-        body = bytearray(nbytes)
-        have = min(nbytes, len(self._ahead))
-        body[:have] = self._ahead[:have]
+        pieces = [bytes(self._ahead[:nbytes])]
+        have = len(pieces[0])
         del self._ahead[:have]
-        with memoryview(body) as rest:
-            while have < nbytes:
-                got = self._sock.recv_into(rest[have:])
-                if not got:
-                    raise ConnectionResetError(f"the peer closed after {have} of {nbytes} body bytes")
-                have += got
-        return bytes(body)
+        while have < nbytes:
+            # Where the system waits for all of it, the body comes in one piece of the right length.
+            more = self._sock.recv(nbytes - have, _WAIT_FOR_ALL)
+            if not more:
+                raise ConnectionResetError(f"the peer closed after {have} of {nbytes} body bytes")
+            pieces.append(more)
+            have += len(more)
+        return b"".join(pieces)
 
     def go_on(self) -> None:
         """Tell a peer that asked with `Expect: 100-continue` to send its body."""

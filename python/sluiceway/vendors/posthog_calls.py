@@ -171,17 +171,17 @@ def _identified(arguments: dict[str, Any]) -> None:
             arguments["set_once"] = {**_copy("$set_once", once), **_copy("set_once", arguments["set_once"])}
         if arguments["anon_distinct_id"] is None:
             arguments["anon_distinct_id"] = anonymous
-    anonymous = _said(arguments, "anon_distinct_id", "$anon_distinct_id")
-    if anonymous is not None:
-        _refuse_mistaken("distinct_id", arguments["distinct_id"])
-        _refuse_mistaken("anon_distinct_id", anonymous)
+    merged = _said(arguments, "anon_distinct_id", "$anon_distinct_id") is not None
+    text = _text(arguments["distinct_id"])
+    if merged and text is not None and text.lower() in ILLEGAL_IDS:
+        raise InvalidEvent(
+            "distinct_id", "is a text that PostHog takes for a mistake, as 'null' would be: nobody is merged"
+        )
 
 
 def _aliased(arguments: dict[str, Any]) -> None:
-    """Refuse what the server would drop without a word, and repeat the id among the properties, as all clients do."""
+    """Refuse an id as its own alias, and repeat the id among the properties, as all clients do."""
     target, other = arguments["distinct_id"], _said(arguments, "alias", "alias")
-    _refuse_mistaken("distinct_id", target)
-    _refuse_mistaken("alias", other)
     if target is not None and _text(target) == _text(other):
         raise InvalidEvent("alias", "must be another id than distinct_id")
     arguments["merging_id"] = target
@@ -195,14 +195,6 @@ def _of_a_group(arguments: dict[str, Any]) -> None:
         if not _text(arguments[argument]):
             raise InvalidEvent(argument, "is required, as a text that is not empty")
     arguments["distinct_id"] = f"${_text(arguments['group_type'])}_{_text(arguments['group_key'])}"
-
-
-def _refuse_mistaken(argument: str, value: Any) -> None:
-    text = _text(value)
-    if text is not None and (not text.strip() or text.lower() in ILLEGAL_IDS):
-        raise InvalidEvent(
-            argument, "is a text that no person has as id, as 'null' would be: PostHog does not merge it"
-        )
 
 
 def _said(arguments: Mapping[str, Any], argument: str, key: str) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from sluiceway.testing.ids import pack_uuids
-from sluiceway.testing.strict.schema import OWN_ID, Schema
+from sluiceway.testing.strict.schema import Schema
 from sluiceway.vendors.base import Vendor
 from sluiceway.vendors.beyond import trims_ids
 from sluiceway.vendors.fault import Fault
@@ -52,7 +52,6 @@ class Quick:
         self._vendor = vendor
         self._suspicious = suspicious
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(schema.batch(batch_key)).decode
-        self._id = attrgetter(OWN_ID)
         self._either = list(map(attrgetter, schema.either))
         self._name = attrgetter(schema.name) if schema.special_names else None
         self._special_names = schema.special_names
@@ -67,7 +66,7 @@ class Quick:
             events = self._decode(body).events
         except msgspec.ValidationError:
             return self._closely(raws)
-        ids = list(map(self._id, events))
+        ids = [event.own_id_ for event in events]
         suspects = set(self._suspects(events, ids))
         if self._max_text_chars:
             suspects.update(at for at, raw in enumerate(raws) if len(raw) > self._max_text_chars and self._is_long(raw))

@@ -17,7 +17,7 @@ from msgspec import Meta
 from sluiceway.vendors.base import Call, Field, Vendor
 from sluiceway.vendors.rules import telling_keys
 
-OWN_ID = "own_id_"
+_OWN_ID = "own_id_"
 _OWN_TIME = "own_time_"
 _GIVEN_TIME = "given_time_"
 
@@ -62,15 +62,15 @@ class Schema:
         self._types = [self._event(call, keys[0] if tagged else "", asked) for call in calls]
 
     def batch(self, key: str) -> Any:
-        """Return the type of an envelope; the decoded one has its events as `events`."""
+        """Return the type of an envelope; the decoded one has its events as `events`, each with its id as `own_id_`."""
         event = reduce(or_, self._types)
         return msgspec.defstruct("Batch", [("events", list[event])], rename={"events": key}, gc=False)  # type: ignore[valid-type]
 
     def _event(self, call: Call, tag_key: str, asked: Iterable[str]) -> Any:
         vendor = self._vendor
-        names = {OWN_ID: vendor.id_key, _OWN_TIME: vendor.time_key}
+        names = {_OWN_ID: vendor.id_key, _OWN_TIME: vendor.time_key}
         own_id = Annotated[str, Meta(min_length=1, max_length=vendor.limits.max_id_chars)]
-        required: list[Any] = [(OWN_ID, own_id), (_OWN_TIME, MOMENT if vendor.time_format == "iso" else int)]
+        required: list[Any] = [(_OWN_ID, own_id), (_OWN_TIME, MOMENT if vendor.time_format == "iso" else int)]
         optional: list[Any] = []
         if vendor.given_time_key:
             names[_GIVEN_TIME] = vendor.given_time_key
