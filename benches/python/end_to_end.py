@@ -1,4 +1,4 @@
-"""From the first `track` call to the last acknowledgement: events per second through one process.
+"""From the first call to the last acknowledgement: events per second through one process.
 
 The clock starts at the first call and stops when the sink has written its last answer. Callers call as fast as they
 can; whatever keeps them from it (a lock, a full queue, the sender's share of the interpreter) is in the figure.

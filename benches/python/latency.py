@@ -1,4 +1,4 @@
-"""How long a paced `track` call takes, at the median and in the tail, with a healthy server and with a black hole.
+"""How long a paced call takes, at the median and in the tail, with a healthy server and with a black hole.
 
 2,000 calls a second of rig events at the packages' default settings, wall time of each call. A black hole takes the
 connection and the request and never answers, so the client's thread hangs in its time-out while calls go on. The
@@ -15,7 +15,7 @@ from pace import paced, percentile
 from sink import Sink
 from vendors import BESIDES, CLIENTS, callers
 
-TITLE = "Latency of track() at 2,000 calls a second"
+TITLE = "Latency of the call at 2,000 calls a second"
 CALLS_PER_SECOND = 2_000
 PERCENTILES = {"p50": 0.50, "p99": 0.99, "p99.9": 0.999}
 MODES = ("ok", "blackhole")

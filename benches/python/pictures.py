@@ -69,7 +69,7 @@ def draw(results: dict[str, Any], folder: Path) -> None:
 def _overview(idle: dict[str, Any], ends: dict[str, Any]) -> Figure:
     cost = {name: found["cpu_ns"]["rig"]["best"] / 1000 for name, found in idle["clients"].items()}
     rate = {name: kinds["rig"]["best"] for name, kinds in ends["clients"].items()}
-    places = _places([name for name in cost if name in CLIENTS or name in _REFERENCES])
+    places = _places([name for name in cost | rate if name in CLIENTS or name in _REFERENCES])
     figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 0.3 * max(places.values()) + 1.5), sharey=True)
     shown = {name: value for name, value in cost.items() if name in places}
     _bars(left, places, shown, [f"{value:.2f} us" if value < 10 else f"{value:.0f} us" for value in shown.values()])

@@ -45,7 +45,6 @@ def main() -> int:
                 if plan.thoroughness != "smoke":
                     report.save(results, folder)
     if plan.thoroughness != "smoke":
-        report.save(results, folder)
         pictures.draw(results, folder)
     missed = _print(report.judged(results), plan, whole=plan.vendors == tuple(VENDORS) and not arguments.only)
     for name in failed:

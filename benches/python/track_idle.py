@@ -1,4 +1,4 @@
-"""What one public `track` call costs its caller while nothing is being sent.
+"""What one public call (`track`, `capture`, `log_event`) costs its caller while nothing is being sent.
 
 CPU time of the calling thread, per call, against building that vendor's message as a dict and encoding it with orjson.
 After each block of calls what they queued is counted, so that no client is quick by doing less than it says.
@@ -16,7 +16,7 @@ from encoders import ENCODERS, LOOP
 from sink import Sink
 from vendors import CLIENTS, VENDORS, callers, reference
 
-TITLE = "track(), worker idle"
+TITLE = "The call, worker idle"
 BLOCK_BYTES = 250_000  # under any client's byte trigger: a fuller queue would start a sender
 WARM_CALLS = 16
 

@@ -1,4 +1,4 @@
-"""What one `track` call costs its caller while the client is sending at full speed.
+"""What one call costs its caller while the client is sending at full speed.
 
 CPU time of the calling thread, and wall time: the second holds whatever the call waited for, be it the interpreter
 lock, the queue's lock, room in a bounded queue or, for mixpanel, the request itself.
@@ -14,7 +14,7 @@ import events
 if TYPE_CHECKING:
     import harness
 
-TITLE = "track(), while sending"
+TITLE = "The call, while sending"
 CLOCKS = ("caller_cpu_ns", "caller_wall_ns")
 
 

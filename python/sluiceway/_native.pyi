@@ -35,7 +35,7 @@ __version__: Final[str]
 UNATTENDED: Final[int]
 """Accepted, but no worker has announced itself yet."""
 HARD: Final[int]
-"""An argument or a value needs a closer look in Python (its kind, or more than 64 levels); nothing was reserved."""
+"""An argument or a value needs a closer look in Python (its kind, a rule, its depth); nothing was reserved."""
 QUEUE_FULL: Final[int]
 """No room for the event in slots or bytes; with drop_oldest, none could be made."""
 EVENT_TOO_LARGE: Final[int]
@@ -98,6 +98,7 @@ class Field:
         refused: Sequence[str] = ...,
         min_chars: int = 0,
         max_chars: int = 0,
+        max_bytes: int = 0,
     ) -> Field:
         """Describe a field. What its kind and its rules do not take is HARD.
 
@@ -112,7 +113,8 @@ class Field:
         or else `merge_json`.
 
         For `push` alone: a map or spread with a key of `watched` is HARD, as is a text or id that is one of `refused`
-        but for ASCII case, or has fewer than `min_chars` or more than `max_chars` (0: no limit) characters.
+        but for ASCII case, has fewer than `min_chars` or more than `max_chars` characters or more than `max_bytes` of
+        UTF-8 (0: no limit), and an id without any visible character of ASCII.
 
         Raises ValueError for an unknown kind and for rules that the kind has no use for.
         """

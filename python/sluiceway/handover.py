@@ -23,9 +23,9 @@ class Retry(Protocol):
         """Send the events, again if need be, and return the last response; its status is 0 when there was none.
 
         The events are within the vendor's limits of one request. They end by the response: as delivered when it is a
-        success; as failed otherwise, those that it names as ``rejected`` and the others as ``retries_exhausted``. When it
-        is a ``KeptResponse`` and no success, those others end as handed over instead. Called on the worker's thread, for one batch at a
-        time; whatever it raises ends the events as failed.
+        success; as failed otherwise, those that it names as ``rejected`` and the others as ``retries_exhausted``. Those
+        others end as handed over instead when the response is a ``KeptResponse``. Called on the worker's thread, for
+        one batch at a time; whatever it raises ends the events as failed.
         """
         ...
 

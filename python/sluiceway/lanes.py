@@ -109,9 +109,7 @@ class LaneKeeper:
             return lanes, parcel
         return self._with(lanes, [parcel.parked(indices, stays)]), parcel.without(indices)
 
-    def hold(
-        self, lanes: Lanes, line: Sequence[Parcel], hold: Hold, now: float
-    ) -> tuple[Lanes, tuple[Parcel, ...]]:
+    def hold(self, lanes: Lanes, line: Sequence[Parcel], hold: Hold, now: float) -> tuple[Lanes, tuple[Parcel, ...]]:
         """Make lanes of some names; return the lanes, and the line without what has to wait from now on."""
         holds = dict(lanes.holds)
         for name in hold.names:
@@ -173,9 +171,7 @@ class LaneKeeper:
         for _, place, index in heapq.nsmallest(excess, _entries(parcels)):
             oldest.setdefault(place, []).append(index)
         dropped = tuple(parcels[place].only(sorted(indices)) for place, indices in oldest.items())
-        rests = [
-            parcel.without(oldest[place]) if place in oldest else parcel for place, parcel in enumerate(parcels)
-        ]
+        rests = [parcel.without(oldest[place]) if place in oldest else parcel for place, parcel in enumerate(parcels)]
         going, waiting = rests[: len(lanes.going)], rests[len(lanes.going) :]
         # A name that lost its last event here is forgotten when the lanes are looked at next.
         return Lanes(lanes.holds, _some(going), _some(waiting), lanes.ripe_at, -math.inf), dropped

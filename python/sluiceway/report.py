@@ -20,9 +20,7 @@ class BatchReport:
 
     __slots__ = ("_attempts", "_batch", "_event_tail", "_status")
 
-    def __init__(
-        self, batch: Batch | None, *, status: int | None, attempts: int, event_tail: bytes = b""
-    ) -> None:
+    def __init__(self, batch: Batch | None, *, status: int | None, attempts: int, event_tail: bytes = b"") -> None:
         """`event_tail` is what the last attempt wrote over the end of each event."""
         self._batch = batch
         self._event_tail = event_tail

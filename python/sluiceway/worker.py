@@ -144,13 +144,16 @@ class Worker:
         try:
             self._working_on = thread_id()
             self._queue.flush_mark()
+            empty = False
             while True:
                 try:
                     if not self._step(deadline):
+                        empty = self._line.empty
                         break
                 except Exception as error:
                     self._stumble(error)
-            empty = self._line.empty
+                    if self._clock.monotonic() >= deadline:
+                        break  # an error of ours that does not go away must not hold the caller for ever
         finally:
             self._working_on = None
             self._turn.release()

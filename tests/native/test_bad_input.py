@@ -171,8 +171,9 @@ def test_the_name_of_an_event_is_a_text_and_not_empty(wrong: Any, caplog: pytest
         (2**200, str(2**200)),
         (UUID(int=7), str(UUID(int=7))),
         ("x" * 1_000, "x" * 1_000),
-        ("\0", "\0"),
-        (" ", " "),
+        ("\0x", "\0x"),
+        (" x ", " x "),
+        ("李", "李"),
     ],
 )
 def test_ids_of_each_kind_become_texts(given: Any, sent: str) -> None:
@@ -182,6 +183,11 @@ def test_ids_of_each_kind_become_texts(given: Any, sent: str) -> None:
     [alias, group] = client.memory.events
     assert (alias["previousId"], alias["userId"]) == (sent, sent)
     assert (group["groupId"], group["userId"], group["anonymousId"]) == (sent, sent, sent)
+
+
+@pytest.mark.parametrize("blank", ["\0", " ", "\t\n", "\u200b", "\ufeff\xa0"])
+def test_an_id_that_shows_nothing_is_refused(blank: str, caplog: pytest.LogCaptureFixture) -> None:
+    check_refused(caplog, "invalid", "user_id", lambda client: client.track(blank, CANARY))
 
 
 def test_an_id_of_a_million_digits_is_refused(caplog: pytest.LogCaptureFixture) -> None:

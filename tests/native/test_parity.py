@@ -22,6 +22,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from sluiceway.events import is_visible
+
 from .clients import HEAD, ROOMY, TAIL, Kept, Ringed, strict
 
 if TYPE_CHECKING:
@@ -315,18 +317,19 @@ def test_more_names_than_the_table_holds_all_arrive() -> None:
 
 
 @many
-@given(texts.filter(bool), texts.filter(bool), texts, texts.filter(bool))
-@example("\ufeff", "\0", "\ud800", "\U0010ffff")
+@given(texts.filter(is_visible), texts.filter(bool), texts, texts.filter(bool))
+@example("\ufeffx", "\0", "\ud800", "\U0010ffff")
+@example("\u674e", "\0", "\ud800", "\U0010ffff")
 def test_ids_names_and_categories_hold_any_text(user: str, event: str, name: str, own: str) -> None:
     KEPT.clear()
     before = counts(KEPT)["surrogate"]
-    assert KEPT.track(user, event, anonymous_id=own, message_id=own) is True
-    assert KEPT.page(user, name, name, anonymous_id=own, message_id=own) is True
+    assert KEPT.track(user, event, anonymous_id=user, message_id=own) is True
+    assert KEPT.page(user, name, name, anonymous_id=user, message_id=own) is True
     tracked, viewed = (strict(request.body)["batch"][0] for request in KEPT.memory.requests)
     sound = Replaced()
-    given_names = ("userId", user), ("event", event), ("anonymousId", own), ("messageId", own)
+    given_names = ("userId", user), ("event", event), ("anonymousId", user), ("messageId", own)
     assert {key: tracked[key] for key, _ in given_names} == {key: sound(text) for key, text in given_names}
-    given_names = ("userId", user), ("category", name), ("name", name), ("anonymousId", own), ("messageId", own)
+    given_names = ("userId", user), ("category", name), ("name", name), ("anonymousId", user), ("messageId", own)
     assert {key: viewed[key] for key, _ in given_names} == {key: sound(text) for key, text in given_names}
     assert counts(KEPT)["surrogate"] - before == sound.counts["surrogate"]
 

@@ -317,7 +317,7 @@ def test_blocking_ends_with_close() -> None:
 
 def test_a_wrong_option_is_a_config_error_and_shows_no_key() -> None:
     with pytest.raises(ConfigError) as caught:
-        make(flush_at=0)
+        make(flush_at=-1)
     locals_of_ours = [
         value
         for frame in walk(caught.value)

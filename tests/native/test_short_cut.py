@@ -227,10 +227,11 @@ def test_a_plain_call_that_is_accepted_never_enters_python() -> None:
     assert not entered(lambda: client.screen(anonymous_id="a", name="n"), "screen")
     assert not entered(lambda: client.group("u", "g", {"a": 1}), "group")
     assert not entered(lambda: client.alias("p", "u"), "alias")
-    assert entered(lambda: client.track(7, "E"))
+    assert not entered(lambda: client.track(7, "E", timestamp=1_700_000_000))
+    assert entered(lambda: client.track("u", "E", timestamp="2013-01-01"))
     assert entered(lambda: client.track("u", "E", callback=lambda error, batch: None))
-    assert client.stats().offered == 9
-    assert len(client.take()) == 9
+    assert client.stats().offered == 10
+    assert len(client.take()) == 10
 
 
 def first_of(name: str) -> list[Any]:
@@ -594,7 +595,7 @@ def test_a_client_whose_constructor_raised_can_still_be_called_and_collected() -
 
         def __init__(self) -> None:
             made.append(self)
-            super().__init__(KEY, flush_at=0)
+            super().__init__(KEY, flush_at=-1)
 
     made: list[Any] = []
     with pytest.raises(ValueError):

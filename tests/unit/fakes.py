@@ -119,9 +119,7 @@ class FakeBatch:
         kept = [index for index in range(len(self)) if index not in gone]
         if not kept:
             return None
-        return FakeBatch(
-            [self.names[i] for i in kept], [self.positions[i] for i in kept], self.all_tokens, self.block
-        )
+        return FakeBatch([self.names[i] for i in kept], [self.positions[i] for i in kept], self.all_tokens, self.block)
 
 
 class FakeQueue:

@@ -61,7 +61,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     # Not the documented twelve waits: an outage of thirteen seconds must not cost an event.
     assert options["retry_timeouts"] is None
     in_force = general()
-    assert (in_force.flush_at, in_force.flush_interval, in_force.flush_first) == (16_000, 0.0, False)
+    assert (in_force.flush_at, in_force.flush_interval, in_force.flush_first) == (1_999, 0.0, False)
     assert in_force.max_queue_events == 100_000
     assert in_force.retry == RetryPolicy(max_retries=12, base_seconds=0.1, cap_seconds=30.0)
     assert page().lanes.max_events == 16_000  # type: ignore[union-attr]
@@ -181,7 +181,9 @@ def test_a_wrong_address_is_refused_and_not_repeated(given: dict[str, Any], fiel
         ({"upload_interval_in_sec": 0}, "flush_interval", 0.0),
         ({"flush_interval_millis": 500}, "flush_interval", 0.5),
         ({"flush_interval": 0.25}, "flush_interval", 0.25),
-        ({"max_cached_events": 20_000}, "flush_at", 20_000),
+        ({"max_cached_events": 200}, "flush_at", 200),
+        ({"max_cached_events": 20_000}, "flush_at", 1_999),
+        ({"max_cached_events": 20_000, "use_batch": True}, "flush_at", 2_000),
         ({"max_cached_events": 20_000, "flush_at": 5}, "flush_at", 5),
         ({"flush_queue_size": 200}, "flush_at", 200),
         ({"flush_at": 0}, "flush_at", 1),

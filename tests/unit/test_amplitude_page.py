@@ -242,7 +242,10 @@ def test_min_id_length_is_checked_at_the_call() -> None:
         (lambda client: client.revenue(Revenue(1.0, 0), user_id="user-1"), "quantity"),
         (lambda client: client.revenue(Revenue(1.0)), "user_id or device_id"),
         (lambda client: client.revenue(Revenue(1.0), user_id="user-1", event_properties=5), "event_properties"),
-        (lambda client: client.track("E", user_id="user-1", skip_user_properties_sync="y"), "skip_user_properties_sync"),
+        (
+            lambda client: client.track("E", user_id="user-1", skip_user_properties_sync="y"),
+            "skip_user_properties_sync",
+        ),
         (lambda client: client.track("E", user_id="user-1", skip_user_properties_sync=1), "skip_user_properties_sync"),
         (lambda client: client.log_event({"event_type": "E", "user_id": "user-1", "plan": "main"}), "plan"),
     ],
@@ -339,9 +342,10 @@ def test_a_group_has_no_user_so_its_event_has_a_device_that_nobody_has() -> None
     devices = {event.pop("device_id") for event in events}
     assert len(devices) == 2
     assert {len(device) for device in devices} == {32}
-    assert events == [
-        {"event_type": "$groupidentify", "groups": {"org": "acme"}, "group_properties": {"$set": {"a": 1}}}
-    ] * 2
+    assert (
+        events
+        == [{"event_type": "$groupidentify", "groups": {"org": "acme"}, "group_properties": {"$set": {"a": 1}}}] * 2
+    )
     for owned in ({"user_id": "user-1"}, {"device_id": "device-1"}):
         event = sent(lambda client, owned=owned: client.group_identify("org", "acme", Identify().set("a", 1), **owned))
         assert {key: event[key] for key in ("user_id", "device_id") if key in event} == owned

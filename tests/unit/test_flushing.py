@@ -116,3 +116,27 @@ def test_a_wait_ends_at_its_timeout_and_at_once_when_set() -> None:
     threading.Timer(0.05, flush.done.set).start()
     assert flush.done.wait(10)
     assert time.monotonic() - began < 5
+
+
+def test_a_batch_joined_from_both_sides_of_a_mark_counts_for_the_events_before_it() -> None:
+    rig = Rig()
+    first = rig.queue.push("a", "b", "c")
+    flush = rig.flushing.open()
+    joined = FakeBatch.join([first.slice(1, 3), rig.queue.push("d"), first.slice(0, 1)])
+    rig.queue.waiting.clear()
+    rig.flushing.unsettled = joined.count_before
+    assert rig.flushing._pending(flush.mark) == 3
+    rig.endings.failed(joined.slice(0, 3), "rejected", sent="no", status=404, attempts=1)
+    rig.flushing.unsettled = joined.slice(3, 4).count_before
+    assert rig.flushing._pending(flush.mark) == 1
+    rig.endings.handed_over(joined.slice(3, 4), status=503, attempts=2)
+    rig.flushing.unsettled = lambda mark: 0
+    rig.flushing.check()
+    assert rig.flushing.result(flush) == FlushResult(failed=2, handed_over=1)
+
+
+def test_a_batch_behind_a_mark_leaves_a_flush_without_error_and_report() -> None:
+    rig = Rig()
+    flush = rig.flushing.open()
+    rig.endings.failed(rig.queue.push("a"), "rejected", sent="no", status=404, attempts=1)
+    assert (flush.error, flush.report, flush.failed) == (None, None, 0)

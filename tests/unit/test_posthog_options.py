@@ -79,6 +79,7 @@ def test_none_is_the_default_of_every_option() -> None:
             for form in ("https://{}", "https://{}/", "https://{}///", "{}", "{}/", "{}.", "HTTPS://{}", "{}:443")
         ],
         ("https://App.PostHog.com/batch/", "us.i.posthog.com"),
+        ("https://app.posthog.com:8443/", "us.i.posthog.com:8443"),
         ("https://eu.i.posthog.com/batch", "eu.i.posthog.com"),
         ("https://posthog.example.com", "posthog.example.com"),
         ("https://app.posthog.com.example.com", "app.posthog.com.example.com"),

@@ -142,7 +142,9 @@ def test_identify_refuses_parts_that_are_no_maps(given: dict[str, Any]) -> None:
     assert refused("identify", distinct_id="u", properties=given) in given
 
 
-@pytest.mark.parametrize("illegal", [*ILLEGAL_IDS, "NULL", "Anonymous", "[object Object]", "NaN", " ", "\t\n"])
+@pytest.mark.parametrize(
+    "illegal", [*ILLEGAL_IDS, "NULL", "'None'", '"Anonymous"', "[object Object]", "NaN", " ", "\t\n"]
+)
 def test_ids_that_posthog_never_merges_are_refused(illegal: str) -> None:
     assert refused("alias", distinct_id="u", alias=illegal) == "alias"
     assert refused("alias", distinct_id=illegal, alias="u") == "distinct_id"
@@ -328,6 +330,12 @@ def test_what_middleware_makes_of_an_alias_is_checked(illegal: str) -> None:
 
 
 # -- limits
+
+
+@PAGES
+@pytest.mark.parametrize("blank", ["", " ", "\t\n"])
+def test_an_id_is_not_blank(vendor: Vendor, blank: str) -> None:
+    assert refused("capture", vendor, event="E", distinct_id=blank) == "distinct_id"
 
 
 @pytest.mark.parametrize("argument", ["event", "distinct_id"])

@@ -22,7 +22,8 @@ SENT_AT = "2013-01-01T10:15:00.000Z"
 
 def event(message_id: str | None = None, **fields: Any) -> dict[str, Any]:
     """Return one event as it stands in a batch."""
-    return {"type": "track", "messageId": message_id or str(uuid.uuid4()), "userId": "u", "event": "E"} | fields
+    message_id = message_id or str(uuid.uuid4())
+    return {"type": "track", "messageId": message_id, "timestamp": SENT_AT, "userId": "u", "event": "E"} | fields
 
 
 def body(*events: Any, **envelope: Any) -> bytes:

@@ -15,15 +15,18 @@ import pytest
 
 from sluiceway.testing import ReceiverProcess
 
+SENT_AT = "2013-01-01T10:15:00.000Z"
+
 
 def event() -> dict[str, Any]:
     """Return one event as it stands in a batch."""
-    return {"type": "track", "messageId": str(uuid.uuid4()), "userId": "u", "event": "E"}
+    message_id = str(uuid.uuid4())
+    return {"type": "track", "messageId": message_id, "timestamp": SENT_AT, "userId": "u", "event": "E"}
 
 
 def body(event: dict[str, Any], **envelope: Any) -> bytes:
     """Return a request body around an event."""
-    return json.dumps({"batch": [event], "writeKey": "k", "sentAt": "2013-01-01T10:15:00.000Z"} | envelope).encode()
+    return json.dumps({"batch": [event], "writeKey": "k", "sentAt": SENT_AT} | envelope).encode()
 
 
 def post(url: str, data: bytes, attempt: int = 0) -> int:

@@ -11,9 +11,9 @@ import pytest
 
 from sluiceway.testing import Receiver
 
-BODY = json.dumps(
-    {"batch": [{"messageId": "a"}], "writeKey": "test-write-key", "sentAt": "2013-01-01T10:15:00.000Z"}
-).encode()
+TIME = "2013-01-01T10:15:00.000Z"
+EVENT = {"type": "track", "messageId": "a", "timestamp": TIME, "userId": "u", "event": "E"}
+BODY = json.dumps({"batch": [EVENT], "writeKey": "test-write-key", "sentAt": TIME}).encode()
 
 
 @pytest.fixture

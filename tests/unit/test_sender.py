@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sluiceway.lanes import Hold
+from sluiceway.parcel import Parcel, Rest, Stay
 from sluiceway.retry import RetryPolicy
-from sluiceway.verdict import Delivered, Partial, Verdict
+from sluiceway.vendors.base import Envelope, Owner, Sending
+from sluiceway.verdict import (
+    Bisect,
+    Delivered,
+    Mixed,
+    Named,
+    Partial,
+    Reject,
+    Retry,
+    Split,
+    Throttled,
+    Unauthorized,
+    Verdict,
+)
 
-from .fakes import Rig, answer, lost
+from .fakes import Rig, answer, keeper, lost
 
 if TYPE_CHECKING:
     from sluiceway.errors import DeliveryError
@@ -120,8 +136,6 @@ def test_waits_that_the_server_asked_for_do_not_use_up_the_time_for_an_outage() 
 def test_retry_after_sets_a_hold_for_everything() -> None:
     rig = Rig(answer(503, retry_after="60"))
     batch = rig.queue.push("a")
-    from sluiceway.parcel import Parcel
-
     parcel = Parcel(batch)
     rig.sender.conclude(parcel, rig.sender.attempt(parcel))
     assert rig.sender.held_until >= rig.clock.now + 60
@@ -340,8 +354,273 @@ def test_nothing_is_logged_above_debug_for_a_retry(caplog: pytest.LogCaptureFixt
 
 def test_an_attempt_ends_by_the_nearer_of_its_timeout_and_the_callers() -> None:
     rig = Rig(200, 200)
-    from sluiceway.parcel import Parcel
-
     rig.sender.attempt(Parcel(rig.queue.push("a")), until=rig.clock.now + 2)
     rig.sender.attempt(Parcel(rig.queue.push("b")), until=rig.clock.now + 99)
     assert [request.deadline - rig.clock.now for request in rig.transport.requests] == [2, 15]
+
+
+# -- what stays the same over attempts, and what does not
+
+
+def watched(*script: Any, **how: Any) -> tuple[Rig, list[Sending]]:
+    """A rig that keeps what each attempt was to the page."""
+    sendings: list[Sending] = []
+
+    def headers(sending: Sending) -> dict[str, str]:
+        sendings.append(sending)
+        return {}
+
+    return Rig(*script, attempt_headers=headers, **how), sendings
+
+
+def test_retries_keep_their_request_id_and_their_first_moment() -> None:
+    rig, sendings = watched(500, 503, 200)
+    began = rig.clock.time()
+    rig.carry("a")
+    assert [sending.attempt for sending in sendings] == [1, 2, 3]
+    assert {sending.created_at for sending in sendings} == {began}
+    assert [sending.sent_at for sending in sendings] == [began, began + 0.25, began + 0.75]
+    (request_id,) = {sending.request_id for sending in sendings}
+    assert str(uuid.UUID(request_id)) == request_id
+    assert uuid.UUID(request_id).version == 4
+
+
+@pytest.mark.parametrize("verdict", [Split(), Bisect(), Partial({0: "rejected"})])
+def test_other_events_are_another_request(verdict: Verdict) -> None:
+    verdicts = [verdict]
+    rig, sendings = watched(judged_by=lambda *_, **__: verdicts.pop() if verdicts else Delivered())
+    rig.carry("a", "b", "c")
+    assert [sending.attempt for sending in sendings] == [1] * len(sendings)
+    assert len({sending.request_id for sending in sendings}) == len(sendings) > 1
+
+
+def test_another_batch_is_another_request() -> None:
+    rig, sendings = watched()
+    rig.carry("a")
+    rig.clock.pass_seconds(5)
+    rig.carry("b")
+    assert len({sending.request_id for sending in sendings}) == 2
+    assert sendings[1].created_at == sendings[0].created_at + 5
+
+
+def test_the_end_of_each_event_is_written_anew_and_reported_as_it_was_sent_last() -> None:
+    reports: list[BatchReport] = []
+    rig = Rig(500, 200, inline=True, on_delivery=reports.append)
+    rig.sender._envelope = lambda sending: Envelope(b"|", b"|", b'%d"' % sending.attempt)
+    rig.carry("ax", "bx")
+    rig.delivery.run_pending()
+    assert rig.transport.bodies == ["a1,b1", "a2,b2"]
+    assert reports[0].events == ["a2", "b2"]
+
+
+# -- taken in part
+
+
+def mixed(*verdicts: Verdict) -> Any:
+    """A judge that gives these verdicts, then delivers."""
+    script = list(verdicts)
+    return lambda *_, **__: script.pop(0) if script else Delivered()
+
+
+def test_of_a_mixed_answer_each_event_has_its_own_end_and_only_some_go_again() -> None:
+    verdict = Mixed(failed={"B": "rejected", "x": "rejected"}, again=frozenset(["c", "b", "y"]))
+    rig, sendings = watched(judged_by=mixed(verdict, verdict))
+    assert rig.carry("a", "b", "c", "d") == [0.25, 0.5]
+    assert rig.transport.bodies == ["a,b,c,d", "c", "c"]
+    assert rig.queue.ends == {"b": "failed.rejected", **dict.fromkeys("acd", "delivered")}
+    assert [sending.attempt for sending in sendings] == [1, 2, 3]
+    assert len({(sending.request_id, sending.created_at) for sending in sendings}) == 1
+
+
+def test_what_a_mixed_answer_wants_again_is_counted_and_the_pause_is_a_minimum() -> None:
+    verdict = Mixed(again=frozenset(["a"]), after=3.0)
+    rig = Rig(judged_by=mixed(*[verdict] * 9), policy=RetryPolicy(retry_count=4, base_seconds=2.0), jitter=0.5)
+    assert rig.carry("a", "b") == pytest.approx([3.15, 3.15, 4.0, 8.0])
+    assert rig.queue.ends == {"a": "failed.retries_exhausted", "b": "delivered"}
+
+
+def test_a_mixed_answer_is_a_success_for_the_endpoint_and_a_reason_of_the_vendors_becomes_ours() -> None:
+    told: list[DeliveryError] = []
+    rig = Rig(
+        judged_by=mixed(Mixed(failed={"a": "event_restriction_drop"})),
+        inline=True,
+        on_error=lambda error, batch: told.append(error),
+    )
+    rig.carry("a", "b")
+    rig.delivery.run_pending()
+    assert rig.sender.progress.last_success == rig.clock.time()
+    assert [(error.reason, error.message, error.sent) for error in told] == [
+        ("rejected", "event_restriction_drop", "no")
+    ]
+
+
+def test_a_mixed_answer_that_names_nobody_delivers_all() -> None:
+    rig = Rig(judged_by=mixed(Mixed(failed={"x": "rejected"}, again=frozenset(["y"]))))
+    assert rig.carry("a", "b") == []
+    assert set(rig.queue.ends.values()) == {"delivered"}
+
+
+# -- throttled
+
+
+def concluded(rig: Rig, *names: str) -> tuple[Rest, Parcel]:
+    """Make one attempt with a batch and return what is left of it."""
+    parcel = Parcel(rig.queue.push(*names))
+    parcel.numbers = range(len(names))
+    return rig.sender.conclude(parcel, rig.sender.attempt(parcel)), parcel
+
+
+def test_who_is_throttled_has_to_wait_the_others_go_at_once_and_nobody_spends_a_retry() -> None:
+    verdict = Throttled(failed=Named(users=frozenset(["w"])), later=Named(users=frozenset(["u"])), seconds=15.0)
+    rig = Rig(judged_by=mixed(verdict), lanes=keeper(), policy=RetryPolicy(retry_count=0))
+    rest, _ = concluded(rig, "u/d/0", "w/d/1", "v/d/2")
+    assert rest.hold == Hold(frozenset({("user", "u")}), rig.clock.now + 15.0)
+    (parcel,) = rest.line
+    assert (parcel.batch.ids, parcel.due, parcel.retries) == (["u/d/0", "v/d/2"], 0.0, 0)
+    assert rig.queue.ends == {"w/d/1": "failed.rejected"}
+    assert rig.sender.held_until == 0.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "waited"), [(0.0, 1.0), (-5.0, 1.0), (float("nan"), 1.0), (9e9, 300.0), (7.0, 7.0)]
+)
+def test_a_throttled_user_waits_between_a_second_and_five_minutes(seconds: float, waited: float) -> None:
+    rig = Rig(judged_by=mixed(Throttled(later=Named(indices=frozenset([0])), seconds=seconds)), lanes=keeper())
+    rest, _ = concluded(rig, "u/d/0")
+    assert rest.hold == Hold(frozenset({("pair", "u", "d")}), rig.clock.now + waited)
+
+
+def test_a_throttled_answer_that_fits_nobody_makes_all_wait_as_an_outage_does() -> None:
+    verdict = Throttled(later=Named(indices=frozenset([7]), users=frozenset(["stranger"])))
+    rig = Rig(judged_by=mixed(verdict, verdict), lanes=keeper())
+    rest, parcel = concluded(rig, "u/d/0")
+    assert (rest.line, rest.hold) == ([parcel], None)
+    assert (parcel.due, parcel.retries) == (rig.clock.now + 0.25, 1)
+
+
+def test_where_no_lanes_are_everybody_waits() -> None:
+    rig = Rig(judged_by=mixed(Throttled(later=Named(users=frozenset(["u"])), seconds=20.0)))
+    assert rig.carry("u/d/0", "v/d/1") == [21.0]
+    assert rig.transport.bodies == ["u/d/0,v/d/1"] * 2
+
+
+def test_who_has_waited_in_a_lane_for_too_long_ends_as_expired() -> None:
+    verdict = Throttled(later=Named(users=frozenset(["u"])))
+    policy = RetryPolicy(max_rate_limited_seconds=60.0)
+    rig = Rig(judged_by=mixed(verdict), lanes=keeper(), policy=policy)
+    parcel = Parcel(rig.queue.push("u/d/0", "u/d/1", "v/d/2"))
+    now = rig.clock.now
+    since = [now - 60.0, now - 59.0, now - 999.0]
+    parcel.stays = tuple(
+        Stay(number, owner, began, 1)
+        for number, (owner, began) in enumerate(zip([Owner("u"), Owner("u"), Owner("v")], since, strict=True))
+    )
+    rest = rig.sender.conclude(parcel, rig.sender.attempt(parcel))
+    assert rig.queue.ends == {"u/d/0": "failed.expired"}
+    assert [parcel.batch.ids for parcel in rest.line] == [["u/d/1", "v/d/2"]]
+
+
+def test_a_search_for_a_poisoned_event_is_not_charged_for_who_is_throttled() -> None:
+    rig = Rig(judged_by=mixed(Bisect(), Throttled(later=Named(users=frozenset(["u"])))), lanes=keeper())
+    rest, _ = concluded(rig, "u/d/0", "u/d/1", "v/d/2", "v/d/3")
+    first = rest.line[0]
+    assert first.bisection is not None
+    rig.sender.conclude(first, rig.sender.attempt(first))
+    assert first.bisection.requests_left == 64
+
+
+# -- a schedule of the user's
+
+
+def test_a_schedule_is_kept_to_the_letter_and_then_everything_is_given_up() -> None:
+    rig = Rig(policy=RetryPolicy(delays=(0.1, 0.1, 0.2, 3.2)), jitter=0.9)
+    rig.transport.default = lost()
+    assert rig.carry("a") == pytest.approx([0.1, 0.1, 0.2, 3.2])
+    assert rig.queue.ends == {"a": "failed.retries_exhausted"}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "ends"),
+    [
+        (Retry(), "xxx"),
+        (Retry(after=5.0, counted=False), "xxx"),
+        (Split(), "xxx"),
+        (Bisect(), "xxx"),
+        (Partial({1: "rejected"}), "xrx"),
+        (Mixed(failed={"u/d/1": "rejected"}, again=frozenset(["u/d/2"])), "drx"),
+        (Throttled(failed=Named(indices=frozenset([1])), later=Named(indices=frozenset([0]))), "xrx"),
+        (Throttled(), "xxx"),
+        (Delivered(), "ddd"),
+        (Reject(), "rrr"),
+    ],
+)
+def test_with_an_empty_schedule_nothing_is_ever_sent_again(verdict: Verdict, ends: str) -> None:
+    rig = Rig(judged_by=mixed(verdict), policy=RetryPolicy(delays=()), lanes=keeper())
+    assert rig.carry("u/d/0", "u/d/1", "u/d/2") == []
+    assert len(rig.transport.requests) == 1
+    words = {"d": "delivered", "r": "failed.rejected", "x": "failed.retries_exhausted"}
+    assert rig.queue.ends == {f"u/d/{index}": words[end] for index, end in enumerate(ends)}
+
+
+def test_with_an_empty_schedule_new_events_of_a_throttled_user_wait_all_the_same() -> None:
+    rig = Rig(
+        judged_by=mixed(Throttled(later=Named(users=frozenset(["u"])))), policy=RetryPolicy(delays=()), lanes=keeper()
+    )
+    rest, _ = concluded(rig, "u/d/0")
+    assert rest.line == []
+    assert rest.hold is not None
+
+
+def test_with_an_empty_schedule_what_was_never_sent_is_sent_in_the_size_that_passes() -> None:
+    rig = Rig(413, 200, 200, policy=RetryPolicy(delays=()))
+    rig.carry(*big("a"))
+    rig.carry(*big("b"))
+    assert rig.queue.ends == {
+        **dict.fromkeys(big("a"), "failed.retries_exhausted"),
+        **dict.fromkeys(big("b"), "delivered"),
+    }
+    assert len(rig.transport.bodies) == 3
+
+
+# -- on_retry
+
+
+def told_retries(*script: Any, **how: Any) -> tuple[Rig, list[tuple[int, int, bool]]]:
+    told: list[tuple[int, int, bool]] = []
+    return Rig(*script, on_retry=lambda *args: told.append((args[0].status, *args[1:])), **how), told
+
+
+def test_each_retry_is_told_the_success_included_and_the_first_send_never() -> None:
+    rig, told = told_retries(500, lost(), 503, 200, policy=RetryPolicy(delays=(0.05, 0.1, 0.2)))
+    rig.carry("a")
+    assert told == [(0, 0, False), (503, 1, False), (200, 2, True)]
+    rig.carry("b")
+    assert len(told) == 3
+
+
+def test_the_last_retry_is_told_as_the_last_though_it_fails() -> None:
+    for policy in (RetryPolicy(delays=(0.1, 0.1)), RetryPolicy(retry_count=2)):
+        rig, told = told_retries(policy=policy)
+        rig.transport.default = 429
+        rig.carry("a")
+        assert told == [(429, 0, False), (429, 1, True)]
+
+
+def test_without_a_number_no_retry_is_known_to_be_the_last() -> None:
+    rig, told = told_retries(503, 503, 200)
+    rig.carry("a")
+    assert told == [(503, 0, False), (200, 1, False)]
+
+
+def test_what_is_no_back_off_of_ours_is_not_told() -> None:
+    rig, told = told_retries(413, answer(429, retry_after="1"), 200, 200)
+    rig.carry("a", "b")
+    assert told == []
+
+
+def test_what_a_mixed_answer_wants_again_is_a_retry_and_an_attempt_without_a_request_is_none() -> None:
+    rig, told = told_retries(judged_by=mixed(Mixed(again=frozenset(["a"])), Unauthorized()))
+    rig.carry("a", "b")
+    rig.carry("c")
+    assert told == [(200, 0, False)]
+    assert rig.transport.bodies == ["a,b", "a"]

@@ -15,9 +15,9 @@ import pytest
 from sluiceway import worker as worker_room
 from sluiceway.retry import RetryPolicy
 from sluiceway.stats import FlushResult
-from sluiceway.verdict import Delivered, Partial
+from sluiceway.verdict import Delivered, Named, Retry, Throttled, Verdict
 
-from .fakes import FakeBatch, Rig, answer, lost
+from .fakes import FakeBatch, Rig, answer, keeper, lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +48,13 @@ def answer_when(event: threading.Event, status: int = 200) -> Callable[[Request]
 
 def soon(rig: Rig) -> float:
     return rig.clock.now + PATIENCE_SECONDS
+
+
+def throttling(*verdicts: Verdict, **how: Any) -> Rig:
+    """A rig with lanes whose vendor answers so, and then takes everything."""
+    script = list(verdicts)
+    how = {"lanes": keeper(), **how}
+    return Rig(judged_by=lambda *_, **__: script.pop(0) if script else Delivered(), **how)
 
 
 @pytest.fixture
@@ -90,15 +97,14 @@ def test_while_the_endpoint_fails_later_batches_stay_in_the_queue() -> None:
     rig.worker.close(rig.clock.now)
 
 
-def test_events_that_wait_aside_hold_nobody_up() -> None:
-    verdicts = [Partial(later={0: 30.0})]
-    rig = Rig(judged_by=lambda *_, **__: verdicts.pop() if verdicts else Delivered())
-    rig.queue.push("throttled", "a")
-    rig.queue.push("b")
+def test_events_that_wait_in_a_lane_hold_nobody_up() -> None:
+    rig = throttling(Throttled(later=Named(users=frozenset(["u"]))))
+    rig.queue.push("u/d/1", "v/d/2")
+    rig.queue.push("v/d/3", "u/d/4")
     rig.worker.start()
-    until(lambda: len(rig.queue.ends) == 3)
-    assert rig.transport.bodies == ["throttled,a", "a", "b", "throttled"]
-    assert rig.clock.now >= 1_030.0
+    until(lambda: len(rig.queue.ends) == 4)
+    assert rig.transport.bodies == ["u/d/1,v/d/2", "v/d/2", "v/d/3", "u/d/1,u/d/4"]
+    assert rig.clock.now == 1_030.0
     rig.worker.close(rig.clock.now)
 
 
@@ -185,9 +191,8 @@ def test_flush_of_an_idle_worker_returns_at_once(rig: Rig) -> None:
 
 
 def test_flush_does_not_hurry_what_the_vendor_wants_later() -> None:
-    verdicts = [Partial(later={0: 30.0})]
-    rig = Rig(judged_by=lambda *_, **__: verdicts.pop() if verdicts else Delivered())
-    rig.queue.push("throttled")
+    rig = throttling(Throttled(later=Named(indices=frozenset([0]))))
+    rig.queue.push("u/d/1")
     began = rig.clock.now
     flush = rig.flushing.open()
     rig.worker.start()
@@ -256,6 +261,22 @@ def test_drain_does_the_work_on_the_calling_thread_and_runs_the_callbacks() -> N
     assert told == [(["a"], threading.get_ident())]
     assert not rig.worker.alive
     assert not rig.worker.start()
+
+
+def test_drain_ends_at_its_deadline_although_an_error_of_ours_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(inline=True)
+
+    def broken() -> None:
+        rig.clock.pass_seconds(1)
+        raise RuntimeError
+
+    monkeypatch.setattr(worker_room, "_STUMBLE_SECONDS", 0.0)
+    rig.queue.push("a")
+    rig.queue.before_wait = broken
+    assert not rig.worker.drain(rig.clock.now + 5)
+    rig.queue.before_wait = lambda: None
+    assert rig.worker.drain(rig.clock.now + 5)
+    assert rig.queue.ends == {"a": "delivered"}
 
 
 def test_drain_gives_up_at_its_deadline_and_goes_on_next_time() -> None:
@@ -514,3 +535,182 @@ def test_overflowed_events_are_told_by_the_worker() -> None:
     rig.queue.overflow = [(token, "overflow")]
     rig.worker.drain(rig.clock.now + 1)
     assert told == ["overflow"]
+
+
+# -- lanes
+
+LATER = Throttled(later=Named(users=frozenset(["u"])))
+
+
+def test_a_lane_wakes_the_worker_when_it_is_due_and_not_before() -> None:
+    rig = throttling(LATER)
+    rig.queue.push("u/d/1")
+    waits: list[float | None] = []
+    real = rig.queue.next_batch
+    rig.queue.next_batch = lambda timeout: (waits.append(timeout), real(timeout))[1]  # type: ignore[method-assign]
+    rig.worker.start()
+    until(lambda: len(rig.queue.ends) == 1)
+    assert [timeout for timeout in waits if timeout is not None] == [30.0], "one wait, as long as the lane's"
+    assert rig.transport.bodies == ["u/d/1"] * 2
+    rig.worker.close(rig.clock.now)
+
+
+def test_a_lane_that_waits_beyond_the_deadline_keeps_no_one_else_from_going_in_a_drain() -> None:
+    rig = throttling(LATER, inline=True)
+    rig.queue.push("u/d/1")
+    rig.queue.push("v/d/2", "u/d/3")
+    rig.queue.push("w/d/4")
+    began = rig.clock.now
+    assert not rig.worker.drain(began + 5)
+    assert rig.transport.bodies == ["u/d/1", "v/d/2", "w/d/4"]
+    assert rig.clock.now == began
+    assert rig.worker.drain(began + 31)
+    assert rig.transport.bodies[3:] == ["u/d/1,u/d/3"]
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_close_sends_all_others_and_then_fails_what_would_have_to_wait_longer(inline: bool) -> None:
+    told: list[tuple[str, str]] = []
+    rig = throttling(LATER, inline=inline, on_error=lambda error, batch: told.append((error.reason, error.sent)))
+    closing = threading.Event()
+    rig.transport.script = [answer_when(closing)]
+    rig.queue.push("u/d/1", "v/d/2")
+    rig.queue.push("u/d/3", "w/d/4")
+    began = rig.clock.now
+    if inline:
+        closing.set()
+    else:
+        rig.worker.start()
+        until(lambda: len(rig.transport.requests) == 1)
+        close = rig.queue.close
+        rig.queue.close = lambda: (close(), closing.set())[0]  # type: ignore[method-assign]
+    result = rig.worker.close(began + 20)
+    assert result == FlushResult(delivered=2, failed=2)
+    assert rig.clock.now < began + 20
+    assert rig.queue.ends["w/d/4"] == "delivered"
+    assert rig.queue.ends["u/d/1"] == rig.queue.ends["u/d/3"] == "failed.shutdown"
+    assert told
+    assert set(told) == {("shutdown", "no")}
+    assert sorted(rig.queue.released) == sorted(rig.queue.ends)
+
+
+def test_close_makes_a_last_attempt_with_a_lane_whose_wait_passes_in_time() -> None:
+    rig = throttling(LATER, inline=True)
+    rig.queue.push("u/d/1")
+    assert rig.worker.close(rig.clock.now + 40) == FlushResult(delivered=1)
+
+
+def test_a_flush_knows_of_what_waits_in_lanes() -> None:
+    rig = throttling(LATER, inline=True)
+    rig.queue.push("u/d/1", "v/d/2")
+    assert rig.worker.flush(rig.clock.now + 5) == FlushResult(delivered=1, pending=1)
+    rig.queue.push("u/d/3")
+    flush = rig.flushing.open()
+    rig.queue.push("u/d/4")
+    rig.worker.drain(rig.clock.now + 99)
+    assert rig.transport.bodies[-1] == "u/d/1,u/d/3,u/d/4", "joined, from both sides of the mark"
+    assert rig.flushing.result(flush) == FlushResult(delivered=2)
+
+
+def test_while_the_endpoint_fails_a_lane_takes_nothing_more_from_the_queue() -> None:
+    """Else an outage would fill the lane of a busy user, and drop what `on_full` should decide about."""
+    rig = throttling(LATER, *[Retry(endpoint=True)] * 6, lanes=keeper(max_events=2), inline=True)
+    rig.queue.push("u/d/1")
+    for number in range(2, 9):
+        rig.queue.push(f"u/d/{number}")
+    assert rig.worker.drain(rig.clock.now + 1_000)
+    assert list(rig.queue.ends.values()).count("dropped.throttled") == 6, "while throttled, and no more"
+    rig.queue.push("u/d/9")
+    assert rig.worker.drain(rig.clock.now + 1_000)
+    assert rig.queue.ends["u/d/9"] == "delivered"
+
+
+def test_an_outage_of_a_lane_leaves_newer_events_in_the_queue() -> None:
+    rig = throttling(LATER, *[Retry(endpoint=True)] * 6, lanes=keeper(max_events=2), inline=True)
+    rig.queue.push("u/d/1")
+    rig.worker.drain(rig.clock.now + 5)
+    rig.clock.pass_seconds(31)
+    rig.worker.drain(rig.clock.now)
+    assert len(rig.transport.requests) == 2, "the lane is sent, and meets an outage"
+    for number in range(2, 9):
+        rig.queue.push(f"u/d/{number}")
+    assert rig.worker.drain(rig.clock.now + 1_000)
+    assert rig.queue.ends == {f"u/d/{number}": "delivered" for number in range(1, 9)}
+
+
+def test_too_many_events_in_lanes_drop_the_oldest_and_their_callbacks_are_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told: list[tuple[str, str]] = []
+    rig = throttling(LATER, lanes=keeper(max_events=3), inline=True)
+    tokens = {
+        f"u/d/{number}": rig.delivery.register(
+            lambda error, batch, number=number: told.append((number, error and error.reason))
+        )
+        for number in range(6)
+    }
+    rig.queue.push("u/d/0", "u/d/1", tokens=tokens)
+    rig.queue.push("u/d/2", "v/d/9", "u/d/3", tokens=tokens)
+    rig.queue.push("u/d/4", tokens=tokens)
+    assert rig.worker.drain(rig.clock.now + 40)
+    assert sorted(told) == [(0, "throttled"), (1, "throttled"), (2, None), (3, None), (4, None)]
+    assert sorted(rig.queue.released) == sorted(rig.queue.ends)
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+def test_a_drain_does_not_sit_out_a_pause_that_nobody_is_left_to_need() -> None:
+    rig = Rig(
+        answer(429, retry_after="100"), policy=RetryPolicy(retry_count=0, max_rate_limited_seconds=0), inline=True
+    )
+    rig.queue.push("a")
+    began = rig.clock.now
+    assert rig.worker.drain(began + 500)
+    assert rig.clock.now == began
+    rig.queue.push("b")
+    assert rig.worker.drain(began + 500)
+    assert rig.clock.now >= began + 100
+    assert rig.queue.ends["b"] == "delivered"
+
+
+def test_close_does_not_sit_out_a_pause_that_nobody_is_left_to_need() -> None:
+    rig = Rig(answer(429, retry_after="100"), policy=RetryPolicy(max_rate_limited_seconds=0))
+    rig.queue.push("a")
+    rig.worker.start()
+    until(lambda: len(rig.queue.ends) == 1)
+    began = rig.clock.now
+    rig.worker.close(began + 500)
+    assert rig.clock.now == began
+
+
+def test_an_exception_injected_between_the_decision_and_the_count_loses_no_event() -> None:
+    rig = Rig(200, inline=True)
+    rig.queue.push("a")
+    real = rig.queue.settle
+
+    def interrupted(*_: Any) -> int:
+        rig.queue.settle = real  # type: ignore[method-assign]
+        raise KeyboardInterrupt
+
+    rig.queue.settle = interrupted  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        rig.worker.drain(rig.clock.now + 1)
+    assert rig.queue.ends == {}
+    assert rig.worker.drain(rig.clock.now + 1)
+    assert rig.queue.ends == {"a": "delivered"}
+    assert rig.transport.bodies == ["a"], "what was delivered is not sent again"
+
+
+def test_what_is_carried_when_close_gives_up_may_have_been_sent_though_it_is_of_a_lane() -> None:
+    told: list[tuple[str, str]] = []
+    stuck = threading.Event()
+    rig = throttling(LATER, on_error=lambda error, batch: told.append((batch.ids, error.sent)))
+    rig.transport.script = [200, answer_when(stuck)]
+    rig.queue.push("u/d/1")
+    rig.worker.start()
+    until(lambda: len(rig.transport.requests) == 2)
+    rig.queue.push("u/d/2")
+    assert rig.worker.close(rig.clock.now + 0.3) == FlushResult(failed=2)
+    stuck.set()
+    until(lambda: len(told) == 2)
+    assert sorted(told) == [(["u/d/1"], "maybe"), (["u/d/2"], "no")]
+    until(lambda: not rig.worker.alive)

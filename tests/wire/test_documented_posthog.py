@@ -19,7 +19,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from sluiceway import ConfigError, PostHog, RetryPolicy, __version__
+from sluiceway import ConfigError, InvalidEvent, PostHog, RetryPolicy, __version__
 from sluiceway.testing import Answer, MemoryTransport, Receiver, answers
 
 KEY = "phc_documented-project-key"
@@ -297,6 +297,34 @@ def test_set_and_set_once(receiver: Receiver, name: str) -> None:
     v0, v1 = receiver.events
     assert v0["event"] == v1["event"] == f"${name}"
     assert v0[f"${name}"] == v1["properties"][f"${name}"] == {"plan": "pro"}
+
+
+REFUSED_CALLS: dict[str, tuple[str, dict[str, Any]]] = {
+    "an alias of itself": ("alias", {"distinct_id": "u", "alias": "u"}),
+    "an alias that is illegal": ("alias", {"distinct_id": "u", "alias": "'Null'"}),
+    "an alias of an illegal id": ("alias", {"distinct_id": "anonymous", "alias": "u"}),
+    "a merge into an illegal id": ("identify", {"distinct_id": "Guest", "anon_distinct_id": "x"}),
+    "a merge of an illegal id": ("identify", {"distinct_id": "u", "properties": {"$anon_distinct_id": "undefined"}}),
+    "no event": ("capture", {"event": "", "distinct_id": "u"}),
+}
+
+
+@MODES
+@pytest.mark.parametrize("name", REFUSED_CALLS)
+def test_what_the_server_would_refuse_or_ignore_is_refused_at_the_call(
+    receiver: Receiver, name: str, mode: str
+) -> None:
+    method, arguments = REFUSED_CALLS[name]
+    with PostHog(KEY, host=receiver.url, capture_mode=mode) as client:
+        assert getattr(client, method)(**arguments) is False
+        assert client.stats().refused == {"invalid": 1}
+    with (
+        PostHog(KEY, host=receiver.url, capture_mode=mode, strict=True) as client,
+        pytest.raises(InvalidEvent) as caught,
+    ):
+        getattr(client, method)(**arguments)
+    assert caught.value.field in (*arguments, "anon_distinct_id")
+    assert receiver.requests == []
 
 
 # -- 4.3: capture V1
@@ -609,23 +637,34 @@ def test_option_max_batch_size_is_max_batch_events(receiver: Receiver) -> None:
     assert [len(request.batch) for request in receiver.requests] == [2, 2, 1]
 
 
-@pytest.mark.parametrize("on_full", ["drop_new", "drop_oldest"])
-def test_option_max_queue_size_is_max_queue_events_dropping_new_or_oldest(receiver: Receiver, on_full: Any) -> None:
+def test_option_max_queue_size_is_max_queue_events() -> None:
     options: dict[str, Any] = {"flush_first": False, "flush_at": 1_000, "flush_interval": 3_600.0}
-    with PostHog(KEY, host=receiver.url, max_queue_events=2, on_full=on_full, **options) as client:
-        for number in (0, 1):
-            assert client.capture("E", distinct_id="u", properties={"n": number})
-        third = [client.capture("E", distinct_id="u", properties={"n": 2})]
-        # The oldest event cannot be dropped in the moment in which the worker looks at it.
-        deadline = time.monotonic() + 10
-        while on_full == "drop_oldest" and not third[-1] and time.monotonic() < deadline:
-            third.append(client.capture("E", distinct_id="u", properties={"n": 2}))
-        client.flush(30)
+    # Slow, so that a queue that is emptied because it is full stays full.
+    with (
+        Receiver(vendor="posthog", default=Answer(200, delay=0.5)) as receiver,
+        PostHog(KEY, host=receiver.url, max_queue_events=2, **options) as client,
+    ):
+        accepted = [client.capture("E", distinct_id="u", properties={"n": number}) for number in range(3)]
+        assert client.flush(30).ok
+        # The new one is dropped, as by the Python client.
+        assert accepted == [True, True, False]
+        assert client.stats().refused == {"queue_full": 1}
+        assert [event["properties"]["n"] for event in receiver.events] == [0, 1]
+
+
+def test_option_max_queue_size_of_the_node_client_drops_the_oldest() -> None:
+    # What is being sent is dropped no more; batches of ten leave the others in the queue.
+    options: dict[str, Any] = {"flush_at": 1_000, "flush_interval": 3_600.0, "max_batch_events": 10}
+    with (
+        Receiver(vendor="posthog", default=Answer(200, delay=30.0)) as receiver,
+        PostHog(KEY, host=receiver.url, max_queue_events=100, on_full="drop_oldest", **options) as client,
+    ):
+        accepted = sum(client.capture("E", distinct_id="u", properties={"n": number}) for number in range(1_000))
+        client.close(0.01)
         stats = client.stats()
-        assert third[-1] is (on_full == "drop_oldest")
-        assert stats.refused.get("queue_full", 0) == third.count(False)
-        assert stats.dropped_by_reason == ({"overflow": 1} if on_full == "drop_oldest" else {})
-    assert [event["properties"]["n"] for event in receiver.events] == ([1, 2] if on_full == "drop_oldest" else [0, 1])
+        assert (stats.accepted, stats.offered) == (accepted, 1_000)
+        assert stats.dropped_by_reason == {"overflow": accepted - 100}
+        assert accepted > 100
 
 
 def test_option_request_timeout_is_timeout_in_seconds() -> None:

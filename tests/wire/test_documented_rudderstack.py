@@ -30,6 +30,7 @@ LEFT_OUT = {
     "DATA_PLANE_URL / v1 / batch": "a slip: unquoted, so JavaScript would divide; with spaces it is refused",
     "anonymousId: set automatically by the SDK": "a slip: no server-side SDK does; one of the two ids is required",
     "a row `20`/`20000` as the default of queueName/prefix": "a slip: those are names",
+    'region="eu"': "not of this vendor: each workspace has a data plane URL of its own; region= is refused",
     "a global client": "of the language: keep the client in a module of your own",
     "fields user_id, anonymous_id on the wire (older documents, track)": "a slip: the wire has userId, anonymousId",
 }

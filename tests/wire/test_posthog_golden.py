@@ -102,12 +102,14 @@ def fixed(sent: Sent) -> Sent:
     return sent._replace(head=head)
 
 
+@pytest.mark.parametrize("sync", [False, True], ids=["native", "checked"])
 @pytest.mark.parametrize("name", CALLS)
 @MODES
-def test_a_call_sends_exactly_this(mode: str, name: str) -> None:
+def test_a_call_sends_exactly_this(mode: str, name: str, sync: bool) -> None:
     method, arguments = CALLS[name]
-    with wiretap() as tap, PostHog(KEY, host=tap.url, sync=True, capture_mode=mode) as client:
+    with wiretap() as tap, PostHog(KEY, host=tap.url, sync=sync, capture_mode=mode) as client:
         assert getattr(client, method)(**arguments, **STAMPS) is True
+        assert client.flush(30).ok
     check(f"posthog/{mode}-{name}", fixed(tap.last))
 
 

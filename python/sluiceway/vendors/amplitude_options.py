@@ -214,16 +214,19 @@ def _page(settings: Settings, path: str) -> Vendor:
     [track] = AMPLITUDE.calls
     prepare = partial(complete, plan=settings.plan, ingestion_metadata=settings.ingestion_metadata)
     fields = tuple(_field(field, settings) for field in track.fields)
-    page = msgspec.structs.replace(
+    limits = BATCH_LIMITS if settings.use_batch else AMPLITUDE.limits
+    return msgspec.structs.replace(
         AMPLITUDE,
         calls=(Call(name=track.name, fields=fields, one_of=track.one_of, prepare=prepare),),
         path=path,
-        limits=BATCH_LIMITS if settings.use_batch else AMPLITUDE.limits,
+        limits=limits,
         envelope=partial(envelope, min_id_length=settings.min_id_length),
-        flush_at=settings.max_cached_events,
+        # What fills a request has nothing to wait for.
+        flush_at=min(settings.max_cached_events, limits.max_batch_events),
         lanes=Lanes(owner=owner, max_events=settings.max_cached_events),
+        on_retry=settings.on_retry,
+        retry_handler=settings.retry_class,
     )
-    return msgspec.structs.replace(page, on_retry=settings.on_retry, retry_handler=settings.retry_class)
 
 
 def _field(field: Field, settings: Settings) -> Field:

@@ -199,9 +199,10 @@ AMPLITUDE = Vendor(
     retry=RetryPolicy(max_retries=12, base_seconds=0.1, cap_seconds=30.0),
     # The documents are silent, and of the clients only the browser's compresses: off unless asked for.
     gzip=False,
-    # The documented defaults: whatever was logged is sent at the next opportunity, one event or sixteen thousand.
+    # The documented defaults: whatever was logged is sent at the next opportunity. Held back by a longer interval, it
+    # goes when a request is full, which is before the documented 16,000 are there.
     flush_first=False,
-    flush_at=MAX_CACHED_EVENTS,
+    flush_at=LIMITS.max_batch_events,
     flush_interval=0.0,
     timeout=10.0,
     lanes=Lanes(owner=owner, max_events=MAX_CACHED_EVENTS),

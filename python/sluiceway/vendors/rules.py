@@ -179,7 +179,7 @@ def _inside(vendor: Vendor, event: Mapping[str, Any]) -> Iterator[Fault]:
         return
     for key, value in event.items():
         longest, depth = _measure(value)
-        if limits.max_text_chars and longest > limits.max_text_chars and key != vendor.id_key:
+        if limits.max_text_chars and longest > limits.max_text_chars:
             yield Fault("too_long", key, f"has a text of {longest} characters, limit {limits.max_text_chars}")
         if max_depth and depth > max_depth:
             yield Fault("too_deep", key, f"is nested {depth} deep, limit {max_depth}")

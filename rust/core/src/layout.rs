@@ -65,6 +65,8 @@ pub struct Place {
     pub min_chars: usize,
     /// The longest.
     pub max_chars: usize,
+    /// The longest in bytes of UTF-8.
+    pub max_bytes: usize,
 }
 
 impl Layout {
@@ -146,6 +148,7 @@ impl Place {
             append_key(&mut merge, &field.merge_key);
             merge.extend_from_slice(&field.merge_json);
         }
+        let limit = |limit: usize| if limit == 0 { usize::MAX } else { limit };
         Self {
             given: Constant::new(&[&*field.before, &field.prefix()].concat()),
             absent: Constant::new(&field.absent()),
@@ -154,7 +157,9 @@ impl Place {
             watch: Watch::new(&field.merge_key, &field.watched),
             refused: Words::new(&field.refused),
             min_chars: field.min_chars.max(1),
-            max_chars: if field.max_chars == 0 { usize::MAX } else { field.max_chars },
+            // No text has more characters than bytes.
+            max_chars: limit(field.max_chars).min(limit(field.max_bytes)),
+            max_bytes: limit(field.max_bytes),
         }
     }
 }

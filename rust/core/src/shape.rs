@@ -12,7 +12,7 @@ pub const MAX_FIELDS: usize = u64::BITS as usize;
 pub enum Kind {
     /// A string.
     Text,
-    /// A string, an integer or a UUID, written as a string.
+    /// A string that shows something, an integer or a UUID, written as a string.
     Id,
     /// A mapping.
     Map,
@@ -55,6 +55,8 @@ pub struct Field {
     pub min_chars: usize,
     /// The longest, zero for any.
     pub max_chars: usize,
+    /// The longest in bytes of UTF-8, zero for any.
+    pub max_bytes: usize,
 }
 
 impl Field {
@@ -74,6 +76,7 @@ impl Field {
             refused: Box::default(),
             min_chars: 0,
             max_chars: 0,
+            max_bytes: 0,
         }
     }
 }

@@ -122,6 +122,11 @@ enum Action {
         batch: prop::sample::Index,
         part: u8,
     },
+    /// Parts of two of them, or twice of the same, become one.
+    Join {
+        batches: [prop::sample::Index; 2],
+        parts: [u8; 2],
+    },
     Purge,
     Close,
 }
@@ -149,6 +154,8 @@ fn action() -> impl Strategy<Value = Action> {
         2 => (any::<prop::sample::Index>(), 0_u8..4, 0_u8..4)
             .prop_map(|(batch, part, end)| Action::Settle { batch, part, end }),
         2 => (any::<prop::sample::Index>(), 0_u8..4).prop_map(|(batch, part)| Action::Release { batch, part }),
+        2 => (any::<[prop::sample::Index; 2]>(), [0_u8..4, 0_u8..4])
+            .prop_map(|(batches, parts)| Action::Join { batches, parts }),
         1 => prop_oneof![8 => Just(Action::FlushMark), 3 => Just(Action::Purge), 1 => Just(Action::Close)],
     ]
 }
@@ -207,14 +214,24 @@ struct Event {
     end: u64,
 }
 
+/// Which batch out there, and the places of some of its events.
+type Part = (usize, Vec<usize>);
+
 /// A batch out there.
 #[derive(Debug)]
 struct Out {
     batch: Batch,
-    events: Vec<Event>,
-    /// The numbers of those that have not ended, and of those that hold their budget.
-    open: HashSet<u64>,
-    charged: HashSet<u64>,
+    events: Vec<Sent>,
+}
+
+/// An event in a batch. One that was joined is in two, and open and charged in the later at most.
+#[derive(Clone, Debug)]
+struct Sent {
+    event: Event,
+    /// The end position of the batch that it was sealed in.
+    sealed_before: u64,
+    is_open: bool,
+    is_charged: bool,
 }
 
 /// The queue as it should be: one list of what waits, one of what is out.
@@ -256,9 +273,8 @@ impl Model {
 
     fn held(&self) -> Held {
         let ring = self.ring.iter().map(|event| event.footprint);
-        let held =
-            self.out.iter().flat_map(|out| out.events.iter().filter(|event| out.charged.contains(&event.number)));
-        let bytes: Vec<u64> = ring.chain(held.map(|event| event.json as u64 + 1)).collect();
+        let held = self.out.iter().flat_map(|out| out.events.iter().filter(|sent| sent.is_charged));
+        let bytes: Vec<u64> = ring.chain(held.map(|sent| sent.event.json as u64 + 1)).collect();
         Held { events: bytes.len() as u64, bytes: bytes.iter().sum() }
     }
 
@@ -384,44 +400,70 @@ impl Model {
         assert!(batch.end_position() <= mark && batch.end_position() >= events.last().unwrap().end);
         let json = format!("[{}]", String::from_utf8(batch.runs().collect::<Vec<_>>().join(&b","[..])).unwrap());
         assert_eq!(serde_json::from_str::<Vec<serde_json::Value>>(&json).unwrap().len(), batch.len());
-        let all: HashSet<u64> = expected.into_iter().collect();
-        self.out.push(Out { batch, events, open: all.clone(), charged: all });
+        let sealed_before = batch.end_position();
+        let sent = |event| Sent { event, sealed_before, is_open: true, is_charged: true };
+        self.out.push(Out { batch, events: events.into_iter().map(sent).collect() });
     }
 
-    /// A view of one of the batches out there, and the numbers of its events.
-    fn part(&mut self, batch: prop::sample::Index, part: u8) -> Option<(usize, Batch)> {
+    /// A view of one of the batches out there, and which of its events it shows.
+    fn part(&self, batch: prop::sample::Index, part: u8) -> Option<(Batch, Part)> {
         if self.out.is_empty() {
             return None;
         }
         let index = batch.index(self.out.len());
         let whole = &self.out[index].batch;
-        let half = whole.len() / 2;
-        let part = match part {
-            0 => whole.clone(),
-            1 => whole.split_at(half).0,
-            2 => whole.split_at(half).1,
-            _ => whole.without(&(0..whole.len()).step_by(2).collect::<Vec<_>>()),
+        let (len, half) = (whole.len(), whole.len() / 2);
+        let (view, shown): (_, Vec<usize>) = match part {
+            0 => (whole.clone(), (0..len).collect()),
+            1 => (whole.split_at(half).0, (0..half).collect()),
+            2 => (whole.split_at(half).1, (half..len).collect()),
+            _ => (whole.without(&(0..len).step_by(2).collect::<Vec<_>>()), (1..len).step_by(2).collect()),
         };
-        Some((index, part))
+        Some((view, (index, shown)))
     }
 
-    fn settle(&mut self, queue: &Queue, index: usize, part: &Batch, end: u8) {
+    /// Joins two views: their events leave their batches for a new one.
+    fn join(&mut self, views: [(Batch, Part); 2]) {
+        let mut events = Vec::new();
+        for (_, (index, shown)) in &views {
+            for place in shown {
+                let sent = &mut self.out[*index].events[*place];
+                events.push(sent.clone());
+                (sent.is_open, sent.is_charged) = (false, false);
+            }
+        }
+        let joined = Batch::join(&views.map(|(view, _)| view));
+        let Ok(batch) = joined else {
+            assert!(events.is_empty(), "{joined:?}");
+            return;
+        };
+        let expected: Vec<u64> = events.iter().map(|sent| sent.event.number).collect();
+        assert_eq!(numbers(&batch), expected);
+        assert_eq!(batch.end_position(), events.iter().map(|sent| sent.sealed_before).max().unwrap());
+        let sizes: Vec<usize> = events.iter().map(|sent| sent.event.json).collect();
+        assert_eq!(batch.entries().map(|entry| entry.event.len()).collect::<Vec<_>>(), sizes);
+        assert_eq!(batch.joined_bytes(), sizes.iter().sum::<usize>() + sizes.len() - 1);
+        self.out.push(Out { batch, events });
+    }
+
+    fn settle(&mut self, queue: &Queue, (part, (index, shown)): (Batch, Part), end: u8) {
         let (name, end) = [
             ("delivered", End::Delivered),
             ("failed.rejected", End::Failed(Failed::Rejected)),
             ("dropped.throttled", End::Dropped(Dropped::Throttled)),
             ("handed_over", End::HandedOver),
         ][usize::from(end)];
-        let ended = numbers(part).iter().filter(|number| self.out[index].open.remove(number)).count() as u64;
-        assert_eq!(queue.settle(part, end), ended);
+        let events = &mut self.out[index].events;
+        let ended = shown.iter().filter(|place| std::mem::take(&mut events[**place].is_open)).count() as u64;
+        assert_eq!(queue.settle(&part, end), ended);
         self.count(name, ended);
     }
 
-    fn release(&mut self, queue: &Queue, index: usize, part: &Batch) {
-        for number in numbers(part) {
-            self.out[index].charged.remove(&number);
+    fn release(&mut self, queue: &Queue, (part, (index, shown)): (Batch, Part)) {
+        for place in shown {
+            self.out[index].events[place].is_charged = false;
         }
-        queue.release(part);
+        queue.release(&part);
     }
 
     fn act(&mut self, queue: &Queue, action: &Action) {
@@ -437,13 +479,18 @@ impl Model {
                 assert_eq!(self.marks.last(), Some(&self.tail));
             }
             Action::Settle { batch, part, end } => {
-                if let Some((index, part)) = self.part(batch, part) {
-                    self.settle(queue, index, &part, end);
+                if let Some(part) = self.part(batch, part) {
+                    self.settle(queue, part, end);
                 }
             }
             Action::Release { batch, part } => {
-                if let Some((index, part)) = self.part(batch, part) {
-                    self.release(queue, index, &part);
+                if let Some(part) = self.part(batch, part) {
+                    self.release(queue, part);
+                }
+            }
+            Action::Join { batches: [one, other], parts: [first, second] } => {
+                if let (Some(first), Some(second)) = (self.part(one, first), self.part(other, second)) {
+                    self.join([first, second]);
                 }
             }
             Action::Purge => {
@@ -467,7 +514,7 @@ impl Model {
             assert_eq!(counters[*name], *expected, "{name}");
         }
         assert_eq!(counters["offered"], counters["accepted"] + sum(&counters, "refused."));
-        let sealed: u64 = self.out.iter().map(|out| out.open.len() as u64).sum();
+        let sealed = self.out.iter().flat_map(|out| &out.events).filter(|sent| sent.is_open).count() as u64;
         assert_eq!((queue.waiting(), counters["sealed"]), (self.ring.len() as u64, sealed));
         let ended = counters["delivered"] + sum(&counters, "failed.") + sum(&counters, "dropped.");
         let ended = ended + counters["handed_over"];
@@ -477,6 +524,10 @@ impl Model {
             let before = self.ring.iter().filter(|event| event.end <= *mark).count() as u64;
             assert_eq!(queue.count_before(*mark), before);
             assert_eq!(queue.has_passed(*mark), before == 0, "mark {mark}, head {}", self.head);
+            for out in &self.out {
+                let before = out.events.iter().filter(|sent| sent.sealed_before <= *mark).count();
+                assert_eq!(out.batch.count_before(*mark), before);
+            }
         }
         let lost: Vec<_> = queue.take_lost().iter().map(|lost| (lost.token, lost.too_large)).collect();
         assert_eq!(lost, std::mem::take(&mut self.lost));
@@ -511,9 +562,10 @@ proptest! {
         }
         prop_assert!(matches!(queue.next_batch(None), Next::Closed));
         for index in 0..model.out.len() {
-            let whole = model.out[index].batch.clone();
-            model.settle(&queue, index, &whole, 0);
-            model.release(&queue, index, &whole);
+            let whole = || (model.out[index].batch.clone(), (index, (0..model.out[index].events.len()).collect()));
+            let (to_settle, to_release) = (whole(), whole());
+            model.settle(&queue, to_settle, 0);
+            model.release(&queue, to_release);
         }
         model.check(&queue);
         prop_assert_eq!(queue.held(), Held::default());
@@ -752,6 +804,25 @@ fn an_event_waits_for_others_as_long_as_the_interval() {
 }
 
 #[test]
+fn without_an_interval_whatever_waits_is_due_when_it_is_looked_at() {
+    let queue = Queue::new(Settings { flush_at: 1000, flush_interval: Duration::ZERO, ..settings(limits()) });
+    for number in 0..3 {
+        assert_eq!(push(&queue, number, b"", 0), Outcome::Unattended);
+    }
+    assert_batch(&queue.next_batch(Some(Duration::ZERO)), &[0, 1, 2]);
+    assert!(matches!(queue.next_batch(Some(Duration::from_millis(100))), Next::Timeout), "nothing waits");
+    let next = asleep(|| queue.next_batch(None), || assert_eq!(push(&queue, 3, b"", 0), Outcome::Unattended));
+    assert_batch(&next, &[3]);
+    // On the heels of a batch it is due a little later, unless a trigger says otherwise.
+    assert_eq!(push(&queue, 4, b"", 0), Outcome::Unattended);
+    assert!(matches!(queue.next_batch(Some(Duration::ZERO)), Next::Timeout));
+    assert_batch(&queue.next_batch(Some(LONG)), &[4]);
+    assert_eq!(push(&queue, 5, b"", 0), Outcome::Unattended);
+    let _ = queue.flush_mark();
+    assert_batch(&queue.next_batch(Some(Duration::ZERO)), &[5]);
+}
+
+#[test]
 fn a_flush_hands_out_what_was_before_it_and_marks_it_passed() {
     let queue = Queue::new(Settings { flush_at: 10, ..settings(limits()) });
     assert_eq!(push(&queue, 0, b"", 0), Outcome::Unattended);
@@ -869,6 +940,13 @@ fn sleeps() -> u64 {
     sleeps.trim().parse().unwrap()
 }
 
+/// How long this thread has run.
+#[cfg(target_os = "linux")]
+fn cpu_time() -> Duration {
+    let scheduled = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(scheduled.split_whitespace().next().unwrap().parse().unwrap())
+}
+
 /// How often a thread falls asleep in `next_batch` while `then` happens, until interrupted.
 #[cfg(target_os = "linux")]
 fn sleeps_while(queue: &Queue, then: impl FnOnce()) -> u64 {
@@ -911,4 +989,34 @@ fn events_below_every_trigger_do_not_each_wake() {
     };
     let sleeps = sleeps_while(&queue, then);
     assert!(sleeps < COUNT / 2, "{sleeps} sleeps for {COUNT} events");
+}
+
+/// An interval of zero neither wakes for each event nor looks without a pause.
+#[cfg(target_os = "linux")]
+#[test]
+fn without_an_interval_the_worker_lingers_while_events_come() {
+    const COUNT: u64 = 60;
+    let queue = Queue::new(Settings { flush_at: 1000, flush_interval: Duration::ZERO, ..settings(limits()) });
+    let wait = || {
+        let (sleeps_before, cpu_before) = (sleeps(), cpu_time());
+        let mut batches = Vec::new();
+        while let Next::Batch(batch) = queue.next_batch(None) {
+            batches.push(batch.len() as u64);
+            finish(&queue, &batch);
+        }
+        (batches, sleeps() - sleeps_before, cpu_time().saturating_sub(cpu_before))
+    };
+    let then = || {
+        for number in 0..COUNT {
+            assert_eq!(push(&queue, number, b"", 0), Outcome::Unattended);
+            thread::sleep(Duration::from_millis(3));
+        }
+        // Long enough for the last to be looked at by itself.
+        thread::sleep(Duration::from_millis(200));
+        queue.interrupt();
+    };
+    let (batches, sleeps, cpu) = asleep(wait, then);
+    assert_eq!((batches.iter().sum::<u64>(), batches[0]), (COUNT, 1), "the first goes at once");
+    assert!((batches.len() as u64) < COUNT / 2 && sleeps < COUNT / 2, "{batches:?}, {sleeps} sleeps");
+    assert!(cpu < Duration::from_millis(60), "{cpu:?}");
 }

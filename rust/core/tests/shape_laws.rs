@@ -30,6 +30,7 @@ enum Part {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 struct Event {
     parts: Vec<Part>,
     /// The caller's own id, or sixteen bytes of ours.
@@ -116,7 +117,7 @@ impl<'a> Said<'a> {
                 }
                 Part::Group(parts) => {
                     let key = format!("group {} {}", self.fields.len(), self.before.len());
-                    self.before += &format!(r#","{key}":{{"is":"constant""#);
+                    self.before.extend([",", &format!("{key:?}"), r#":{"is":"constant""#]);
                     let mut inside = vec![("is".to_owned(), Expected::Json(Json::Text("constant".into())))];
                     inside.extend(self.say(parts));
                     self.before.push('}');
@@ -332,10 +333,10 @@ proptest! {
 fn as_many_fields_as_a_shape_may_have_are_each_told_apart() {
     let field = |index: usize| Field {
         before: format!(r#","b{index}":0"#).as_bytes().into(),
-        default: if index % 3 == 0 { (*b"null").into() } else { Box::default() },
+        default: if index.is_multiple_of(3) { (*b"null").into() } else { Box::default() },
         ..Field::new(&format!("k{index}"), Kind::Any)
     };
-    let (keys, layout) = (Keys::default(), Layout::new(&Shape::new(b"{", (0..MAX_FIELDS + 1).map(field))));
+    let (keys, layout) = (Keys::default(), Layout::new(&Shape::new(b"{", (0..=MAX_FIELDS).map(field))));
     for given in [0, 1, 31, 32, 62, 63] {
         let mut tape = Tape::default();
         Stamps { id: Some([0; 16]), unix_nanoseconds: 0, is_time_given: false, shape: 0, token: 0 }.begin(&mut tape);

@@ -21,7 +21,7 @@ impl Field {
     #[new]
     #[pyo3(signature = (
         key, kind, *, required = false, prefix = NOTHING, default = NOTHING, before = NOTHING, merge_key = "",
-        merge_json = NOTHING, watched = vec![], refused = vec![], min_chars = 0, max_chars = 0,
+        merge_json = NOTHING, watched = vec![], refused = vec![], min_chars = 0, max_chars = 0, max_bytes = 0,
     ))]
     #[expect(clippy::too_many_arguments, reason = "a field has so many parts; Python names each")]
     #[expect(clippy::needless_pass_by_value, reason = "what pyo3 extracts")]
@@ -38,6 +38,7 @@ impl Field {
         refused: Vec<String>,
         min_chars: usize,
         max_chars: usize,
+        max_bytes: usize,
     ) -> PyResult<Self> {
         let kind = match kind {
             "text" => Kind::Text,
@@ -50,7 +51,7 @@ impl Field {
             "guarded" => Kind::Guarded,
             _ => return Err(error::unknown("kind", kind)),
         };
-        let has_text_rules = !refused.is_empty() || min_chars != 0 || max_chars != 0;
+        let has_text_rules = !refused.is_empty() || min_chars != 0 || max_chars != 0 || max_bytes != 0;
         if has_text_rules && !matches!(kind, Kind::Text | Kind::Id) {
             return Err(PyValueError::new_err(format!("{key:?} is no text, so there is none to refuse or to measure")));
         }
@@ -71,6 +72,7 @@ impl Field {
             refused: boxed(&refused),
             min_chars,
             max_chars,
+            max_bytes,
         }))
     }
 }

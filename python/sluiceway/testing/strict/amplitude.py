@@ -8,7 +8,7 @@ them is not said, so they are noted and taken.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -63,7 +63,7 @@ class Amplitude:
     owner_keys = ("user_id", "device_id")
 
     def __init__(self) -> None:
-        self._quick = Quick(AMPLITUDE, "events")
+        self._quick = Quick(AMPLITUDE, "events", suspicious=_in_groups)
         self._with_min_id_length: dict[int, Quick] = {}
 
     def read(self, arriving: Arriving, limits: Limits) -> Reading:
@@ -113,7 +113,8 @@ class Amplitude:
         if least is None:
             return self._quick
         if least not in self._with_min_id_length:
-            self._with_min_id_length[least] = Quick(with_min_id_length(AMPLITUDE, least), "events")
+            page = with_min_id_length(AMPLITUDE, least)
+            self._with_min_id_length[least] = Quick(page, "events", suspicious=_in_groups)
         return self._with_min_id_length[least]
 
 
@@ -152,6 +153,11 @@ def _refusal(look: Look, *, all_of_them: bool) -> Answer | None:
         (_first(invalid), _first(missing), _first(id_lengths)) if not all_of_them else (invalid, missing, id_lengths)
     )
     return amplitude_invalid(lists[0], missing=lists[1], id_lengths=lists[2])
+
+
+def _in_groups(events: Sequence[Any]) -> list[int]:
+    """Events that name groups: the documents bound their number."""
+    return [at for at, event in enumerate(events) if event.groups is not None]
 
 
 def _name(lists: dict[str, list[int]], keys: Iterable[str], at: int) -> None:

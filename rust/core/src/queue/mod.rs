@@ -104,6 +104,8 @@ struct Assembly {
     is_first: bool,
     /// The ring's tail when it was looked at last.
     seen: u64,
+    /// When the last batch was taken.
+    taken_at: Option<Instant>,
 }
 
 impl Assembly {
@@ -148,6 +150,7 @@ impl Queue {
                 marks: VecDeque::new(),
                 empty_at: Instant::now(),
                 is_first: settings.flush_first,
+                taken_at: None,
                 seen: 0,
             }),
             signal: Signal::default(),

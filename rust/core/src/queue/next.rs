@@ -112,7 +112,9 @@ impl Queue {
         let waiting = self.wake.count();
         let now = Instant::now();
         let is_closed = self.budget.is_closed();
-        let lingers = assembly.sees_new_events(self.ring.tail()) && self.settings.flush_at > 1;
+        let until = self.until(&assembly, now);
+        let follows = self.settings.flush_interval.is_zero() && until.is_some_and(|until| until > now);
+        let lingers = (assembly.sees_new_events(self.ring.tail()) || follows) && self.settings.flush_at > 1;
         let again = now.checked_add(self.linger()).filter(|_| lingers);
         if waiting == 0 {
             assembly.empty_at = now;
@@ -122,7 +124,6 @@ impl Queue {
             }
             return Look::Wait(if lingers { self.crowd_events } else { 1 }, again);
         }
-        let until = assembly.empty_at.checked_add(self.settings.flush_interval);
         let is_due = waiting >= u64::from(self.trigger_events)
             || assembly.is_first
             || is_closed
@@ -131,6 +132,7 @@ impl Queue {
             || until.is_some_and(|until| until <= now);
         if is_due && let Some(batch) = self.assemble(&mut assembly) {
             assembly.is_first = false;
+            assembly.taken_at = Some(now);
             return Look::Batch(batch);
         }
         if is_due {
@@ -143,8 +145,20 @@ impl Queue {
         }
     }
 
+    /// When what waits is due whatever it is.
+    ///
+    /// Without an interval that is at once; but what follows a batch on its heels is given
+    /// the time to become one, too, or each request would carry an event or two.
+    fn until(&self, assembly: &Assembly, now: Instant) -> Option<Instant> {
+        if self.settings.flush_interval.is_zero() {
+            assembly.taken_at.map_or(Some(now), |taken_at| taken_at.checked_add(LINGER))
+        } else {
+            assembly.empty_at.checked_add(self.settings.flush_interval)
+        }
+    }
+
     /// How long to let events come before the next look: no longer than any may wait, unless
-    /// none may. Then whoever looks finds all due, and to look without a pause would be to spin.
+    /// none may. Then that would be no pause, and to look again and again would be to spin.
     fn linger(&self) -> Duration {
         if self.settings.flush_interval.is_zero() { LINGER } else { LINGER.min(self.settings.flush_interval) }
     }

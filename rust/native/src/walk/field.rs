@@ -26,11 +26,7 @@ impl Walk<'_, '_> {
                     if ffi::PyUnicode_CheckExact(value) == 0 {
                         return if place.kind == Kind::Id { self.id(place, value) } else { Err(Stop::Hard) };
                     }
-                    let chars = ffi::PyUnicode_GET_LENGTH(value).cast_unsigned();
-                    if self.breaks_length(place, chars)
-                        || place.refused.may_hold(chars)
-                            && self.is_refused(place, &text::read(value).ok_or(Stop::Hard)?)
-                    {
+                    if !self.is_checked && self.breaks_rule(place, value)? {
                         return Err(Stop::Hard);
                     }
                     self.str(value)
@@ -50,26 +46,42 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Whether a text of so many characters is too short or too long for its field.
+    /// Whether a text is one that its field does not take.
+    ///
+    /// # Safety
+    /// As [`Walk::field`]; `value` is a `str`.
     #[inline]
-    fn breaks_length(&self, place: &Place, chars: usize) -> bool {
-        (chars < place.min_chars || chars > place.max_chars) && !self.is_checked
+    unsafe fn breaks_rule(&mut self, place: &Place, value: *mut PyObject) -> Result<bool, Stop> {
+        // SAFETY: promised by the caller.
+        unsafe {
+            let chars = ffi::PyUnicode_GET_LENGTH(value).cast_unsigned();
+            if breaks_length(place, chars) {
+                return Ok(true);
+            }
+            // Nearly every text begins with a character that shows, and in one byte.
+            match text::ascii(value) {
+                Some([b'!'..=b'~', ..]) if !place.refused.may_hold(chars) => Ok(false),
+                _ => Ok(self.is_refused(place, &text::read(value).ok_or(Stop::Hard)?)),
+            }
+        }
     }
 
-    /// Whether the field does not take this very text.
+    /// Whether a text is one that its field does not take, if its length in characters is
+    /// right: by its very words, by its bytes, or because it is an id that nobody can see.
     #[cold]
     #[inline(never)]
     fn is_refused(&mut self, place: &Place, text: &Text<'_>) -> bool {
         let mut is_refused = false;
-        text.utf8(self.space, |text| is_refused = place.refused.holds_in_any_case(text));
-        is_refused && !self.is_checked
+        text.utf8(self.space, |text| {
+            let is_seen = place.kind != Kind::Id || text.iter().any(u8::is_ascii_graphic);
+            is_refused = !is_seen || text.len() > place.max_bytes || place.refused.holds_in_any_case(text);
+        });
+        is_refused
     }
 
     /// Writes the id that a text of ours is, under the rules for the caller's.
     fn id_text(&mut self, place: &Place, text: &[u8]) -> Result<(), Stop> {
-        if self.breaks_length(place, text.len())
-            || place.refused.may_hold(text.len()) && self.is_refused(place, &Text::Ascii(text))
-        {
+        if !self.is_checked && (breaks_length(place, text.len()) || self.is_refused(place, &Text::Ascii(text))) {
             return Err(Stop::Hard);
         }
         self.text(Text::Ascii(text))
@@ -140,4 +152,10 @@ impl Walk<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// Whether a text of so many characters is too short or too long for its field.
+#[inline]
+fn breaks_length(place: &Place, chars: usize) -> bool {
+    chars < place.min_chars || chars > place.max_chars
 }
