@@ -47,6 +47,7 @@ ANYTHING: list[Any] = [
     *({}, {"a": 1}, Mapped(a=1), [], [1], (1,), {1}, ID, Id(int=7), WHEN, object()),
 ]
 
+
 def takes(kind: str, value: Any, *, checked: bool) -> bool:
     """What the stub says of a kind."""
     exact = type(value)

@@ -12,6 +12,8 @@ import pytest
 from sluiceway.testing import MemoryTransport
 from sluiceway.transport import Request, Response, Transport, TransportError
 
+from .arrivals import PATHS, VENDORS, body, event
+
 
 def request(*events: dict[str, Any], packed: bool = False) -> Request:
     """Return a request that carries these events."""
@@ -36,6 +38,14 @@ def test_what_is_sent_is_kept_and_decoded(packed: bool) -> None:
     transport.send(second)
     assert transport.requests == [first, second]
     assert [event["event"] for event in transport.events] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_events_are_found_in_every_vendors_envelope(vendor: str) -> None:
+    transport = MemoryTransport()
+    told = event(vendor)
+    transport.send(Request(path=PATHS[vendor], headers={}, body=body(vendor, told), deadline=1e9))
+    assert transport.events == [told]
 
 
 def test_the_script_answers_first_and_then_200() -> None:

@@ -15,6 +15,8 @@ import pytest
 
 from sluiceway.testing import ReceiverProcess
 
+from . import arrivals
+
 SENT_AT = "2013-01-01T10:15:00.000Z"
 
 
@@ -29,11 +31,11 @@ def body(event: dict[str, Any], **envelope: Any) -> bytes:
     return json.dumps({"batch": [event], "writeKey": "k", "sentAt": SENT_AT} | envelope).encode()
 
 
-def post(url: str, data: bytes, attempt: int = 0) -> int:
+def post(url: str, data: bytes, attempt: int = 0, path: str = "/v1/batch") -> int:
     """Send one request on a connection of its own and return the status."""
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
     headers = {"Content-Type": "application/json", "X-Retry-Count": str(attempt)}
-    connection.request("POST", "/v1/batch", data, headers)
+    connection.request("POST", path, data, headers)
     status = connection.getresponse().status
     connection.close()
     return status
@@ -55,6 +57,31 @@ def test_another_process_counts_and_tells(tmp_path: Path) -> None:
         receiver.close()
         with pytest.raises(OSError):
             receiver.stats()
+
+
+def test_another_process_is_any_of_the_vendors_and_keeps_a_log(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from sluiceway.testing import answers\n"
+        "def answers_for(seed):\n    return [answers.amplitude_invalid({'time': [seed]})]\n"
+    )
+    first, second = arrivals.event("amplitude"), arrivals.event("amplitude")
+    with ReceiverProcess(vendor="amplitude", keep="log", script=f"{script}:answers_for", seed=1) as receiver:
+        assert post(receiver.url, arrivals.body("amplitude", first, second), path="/2/httpapi") == 400
+        assert post(receiver.url, arrivals.body("amplitude", first), path="/2/httpapi") == 200
+        assert receiver.violations() == []
+        assert receiver.refused_ids() == uuid.UUID(second["insert_id"]).bytes
+        assert receiver.acknowledged_ids() == uuid.UUID(first["insert_id"]).bytes
+        log = receiver.log()
+        assert [(one.id, one.fate) for one in log] == [
+            (first["insert_id"], "open"),
+            (second["insert_id"], "refused"),
+            (first["insert_id"], "acknowledged"),
+        ]
+        assert log[0].user == "user-1"
+        assert 0 < log[0].arrived_seconds <= log[0].answered_seconds <= log[2].arrived_seconds
+    with pytest.raises(ValueError, match="vendor must be"):
+        ReceiverProcess(vendor="mixpanel")
 
 
 def test_a_receiver_that_does_not_start_says_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -179,6 +179,8 @@ def test_throttled_users_and_devices_wait_and_those_over_the_quota_are_refused()
     assert fates(answers.amplitude_throttled(["user-2"]), *THREE) == ["open", "later", "open"]
     assert fates(answers.amplitude_throttled(devices=["device-3"]), *THREE) == ["open", "open", "later"]
     assert fates(answers.amplitude_throttled(events=[0]), *THREE) == ["later", "open", "open"]
+    assert fates(answers.amplitude_throttled(["user-2"], events=[]), *THREE) == ["open", "later", "open"]
+    assert fates(answers.amplitude_throttled(devices=["device-3"], events=[0]), *THREE) == ["later", "open", "later"]
     assert fates(answers.amplitude_throttled(quota_users=["user-1"]), *THREE) == ["refused", "open", "open"]
     both = answers.amplitude_throttled(["user-1"], quota_users=["user-1"], quota_devices=["device-3"])
     assert fates(both, *THREE) == ["refused", "open", "refused"]

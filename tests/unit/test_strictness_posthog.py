@@ -106,6 +106,7 @@ def test_what_the_official_clients_send_is_taken(fields: dict[str, Any]) -> None
         (b"{", (400, b"failed to parse request: not JSON")),
         (b"[]", (400, b"failed to parse request: not JSON")),
         (body("posthog"), (400, b"request holds no event")),
+        (body("posthog", api_key=None), (400, b"request holds no event")),
         (body("posthog", one(), api_key=None), (401, b"event submitted without an api_key")),
         (body("posthog", one(), api_key=""), (401, b"API key is not valid: wrong form")),
         (body("posthog", one(), api_key="phx_personal"), (401, b"API key is not valid: wrong form")),
@@ -137,7 +138,7 @@ def test_an_event_over_kafkas_limit_and_a_body_over_the_routes_are_too_large() -
     assert refused(b" " * (20 * 1024 * 1024 + 1)) == (413, b"length limit exceeded")
     tight = read("posthog", body("posthog", one()), Limits(max_body_bytes=10))
     assert tight.refusal is not None
-    assert tight.refusal.status == 413
+    assert tight.refusal.body == b"length limit exceeded"
 
 
 def test_gzip_is_read_and_what_is_none_is_not() -> None:
@@ -152,3 +153,8 @@ def test_a_scripted_status_comes_in_plain_words() -> None:
     assert told("posthog", data, Answer(500)).answer.body == b""
     assert told("posthog", data, Answer(400)).fates == "open"
     assert told("posthog", body("posthog", one()), Answer(400)).fates == "refused"
+
+
+def test_another_path_is_no_route() -> None:
+    assert told("posthog", body("posthog", one()), path="/v1/batch").answer.status == 404
+    assert told("posthog", body("posthog", one()), path="/proxy/batch/?_=1").answer.status == 200

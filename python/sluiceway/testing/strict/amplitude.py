@@ -20,7 +20,7 @@ from sluiceway.testing.strict.amplitude_fates import fates, said_status
 from sluiceway.testing.strict.quick import NO_OBJECT, Look, Quick
 from sluiceway.testing.strict.reading import Limits, Reading, Told
 from sluiceway.testing.wire import Malformed
-from sluiceway.vendors.amplitude_page import AMPLITUDE, BATCH_PATH, ID_ARGUMENTS, PATH
+from sluiceway.vendors.amplitude_page import AMPLITUDE, ID_ARGUMENTS, PATH
 from sluiceway.vendors.rules import with_min_id_length
 
 # "Under 1 MB with fewer than 2000 events", and 20 MB with 2,000 of them.
@@ -68,10 +68,10 @@ class Amplitude:
 
     def read(self, arriving: Arriving, limits: Limits) -> Reading:
         """Read a request of either API; whatever is wrong with it has its answer."""
-        path = arriving.path.partition("?")[0].rstrip("/")
-        if not path.endswith((PATH, BATCH_PATH)):
+        path = opening.path_of(arriving)
+        is_batch = opening.is_batch(path)
+        if not is_batch and not path.endswith(PATH):
             return Reading(violations=["path: neither /2/httpapi nor /batch"], refusal=WRONG_PATH)
-        is_batch = path.endswith(BATCH_PATH)
         if not arriving.body_bytes:
             return Reading(violations=["body: empty"], refusal=NO_BODY)
         try:

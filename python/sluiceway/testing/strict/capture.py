@@ -15,7 +15,7 @@ from sluiceway.testing.answers import Answer, posthog_error, posthog_result
 from sluiceway.testing.arriving import Arriving
 from sluiceway.testing.strict import opening
 from sluiceway.testing.strict.posthog import is_token
-from sluiceway.testing.strict.quick import NO_OBJECT, Look, Quick
+from sluiceway.testing.strict.quick import Look, Quick
 from sluiceway.testing.strict.reading import Fate, Limits, Reading, Told, as_dict, refused_alone
 from sluiceway.testing.wire import Malformed
 from sluiceway.vendors.beyond import MAX_CAPTURE_BYTES
@@ -178,11 +178,11 @@ def _refused(tag: str, wrong: str) -> Reading:
 
 def _fatal(look: Look, events: Sequence[msgspec.Raw]) -> str:
     """The tag of what has the whole batch refused because of single events; empty if nothing has."""
-    for at, faults in look.faults.items():
+    for at in look.faults:
         event = as_dict(events[at]) or {}
         unreadable = not all(isinstance(event.get(key), str) for key in _TEXTS)
         unreadable |= not all(isinstance(event.get(key, ""), (str, type(None))) for key in _OPTIONAL_TEXTS)
-        if unreadable or NO_OBJECT in faults:
+        if unreadable:
             return "request_parsing_error"
     keys = {(fault.kind, fault.key) for faults in look.faults.values() for fault in faults}
     if ("missing", "uuid") in keys:

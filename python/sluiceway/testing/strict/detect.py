@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from sluiceway.testing.arriving import Arriving
+from sluiceway.testing.strict.opening import is_batch, path_of
 from sluiceway.testing.strict.reading import Strict
 from sluiceway.testing.wire import Malformed
 from sluiceway.vendors.base import Vendor
@@ -28,17 +29,16 @@ def prepare(name: str | None) -> None:
 
 def strict_for(arriving: Arriving, name: str | None) -> Strict:
     """Return who reads this request. Blocks for its body where the path alone does not tell."""
-    path = arriving.path.partition("?")[0]
+    path = path_of(arriving)
     if name == "posthog" or (name is None and path.endswith(CAPTURE_PATH)):
         return _strict("capture" if path.endswith(CAPTURE_PATH) else "posthog")
     return _strict(name or _spoken_of(arriving, path))
 
 
 def _spoken_of(arriving: Arriving, path: str) -> str:
-    path = path.rstrip("/")
     if path.endswith("/2/httpapi"):
         return "amplitude"
-    if path.endswith("/batch") and not path.endswith("/v1/batch"):
+    if is_batch(path):
         # PostHog's events come under "batch", Amplitude's under "events".
         try:
             has_events = isinstance(arriving.document, dict) and "events" in arriving.document

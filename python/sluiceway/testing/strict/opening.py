@@ -51,6 +51,16 @@ def told(look: Look) -> Iterator[str]:
         yield from (f"event {at}: {fault}" for fault in faults)
 
 
+def path_of(arriving: Arriving) -> str:
+    """Return the path without its query and without a slash at its end."""
+    return arriving.path.partition("?")[0].rstrip("/")
+
+
+def is_batch(path: str) -> bool:
+    """Whether a path is that of PostHog's batch route, and of Amplitude's; `/v1/batch` is others'."""
+    return path.endswith("/batch") and not path.endswith("/v1/batch")
+
+
 def is_json(arriving: Arriving) -> bool:
     """Whether the request says that its body is JSON."""
     return arriving.headers.get("content-type", "").lower().startswith("application/json")

@@ -33,6 +33,7 @@ NOT_JSON = plain(400, "failed to parse request: not JSON")
 UNDECODED = plain(400, "failed to decode request: invalid encoding")
 NO_KEY = plain(401, "event submitted without an api_key")
 WRONG_KEY = plain(401, "API key is not valid: wrong form")
+NOT_FOUND = plain(404, "")
 TOO_LARGE = plain(413, "length limit exceeded")
 EVENT_TOO_LARGE = plain(413, "maximum event size exceeded")
 
@@ -69,6 +70,8 @@ class PostHog:
 
     def read(self, arriving: Arriving, limits: Limits) -> Reading:
         """Read a batch request; whatever is wrong with it has its answer."""
+        if not opening.is_batch(opening.path_of(arriving)):
+            return Reading(violations=["path: not /batch/"], refusal=NOT_FOUND)
         if arriving.body_bytes > MAX_SENT_BYTES:
             wrong = [f"body: {arriving.body_bytes} bytes as sent, limit {MAX_SENT_BYTES}"]
             return Reading(violations=wrong, refusal=TOO_LARGE)
@@ -141,11 +144,11 @@ def _is_unreadable(fault: Fault, raw: msgspec.Raw) -> bool:
 
 
 def _all_have_tokens(events: Sequence[msgspec.Raw]) -> bool:
-    """Whether each event brings a key of its own, as single events may."""
+    """Whether every event brings a key of its own, as single events may."""
     for raw in events:
         event = as_dict(raw) or {}
         inner = event.get("properties")
         places = [event.get("token"), event.get("api_key"), event.get("$token")]
         if not any(map(is_token, [*places, inner.get("token") if isinstance(inner, dict) else None])):
             return False
-    return bool(events)
+    return True

@@ -64,7 +64,7 @@ class RudderStack:
 
     def read(self, arriving: Arriving, limits: Limits) -> Reading:
         """Read a batch request; whatever is wrong with it has its answer."""
-        if not arriving.path.partition("?")[0].endswith(RUDDERSTACK.path):
+        if not opening.path_of(arriving).endswith(RUDDERSTACK.path):
             return Reading(violations=["path: not /v1/batch"], refusal=NOT_FOUND)
         if opening.basic_user(arriving.headers.get("authorization")) is None:
             wrong = ["authentication: not Basic with a key, a colon and an empty password"]
