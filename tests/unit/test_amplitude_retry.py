@@ -267,12 +267,12 @@ def test_a_search_ends_after_64_requests_and_keeps_the_rest() -> None:
 
 
 def test_who_is_over_the_quota_is_refused_and_the_others_are_kept_or_sent() -> None:
-    throttled = says(429, exceeded_daily_quota_users={"user-2": 5}, throttled_users={"user-3": 31})
-    handler, transport = offline([throttled, 503])
-    mixed = [event("a"), event("b", "user-2"), event("c", "user-3")]
+    over = {"exceeded_daily_quota_users": {"user-2": 5}, "exceeded_daily_quota_devices": {"device-4": 5}}
+    handler, transport = offline([says(429, throttled_users={"user-3": 31}, **over), 503])
+    mixed = [event("a"), event("b", "user-2"), event("c", "user-3"), event("d") | {"device_id": "device-4"}]
     response = handler.send_events_with_retry(mixed)
-    assert json.loads(response.body)["events_with_invalid_fields"] == {"": [1]}
-    assert names(transport) == [["a", "b", "c"], ["a", "c"]]
+    assert json.loads(response.body)["events_with_invalid_fields"] == {"": [1, 3]}
+    assert names(transport) == [["a", "b", "c", "d"], ["a", "c"]]
     assert handler.saved == 2
 
 

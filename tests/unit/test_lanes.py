@@ -256,9 +256,10 @@ def test_a_large_part_is_not_copied() -> None:
 def test_what_was_tried_is_forgotten_in_a_lane_but_not_that_it_was() -> None:
     tried = parcel("u/d/1", "u/d/2")
     tried.attempts, tried.retries, tried.sent, tried.first_at = 3, 2, "maybe", 7.0
-    lanes, _ = KEEPER.hold(NO_LANES, [tried, parcel("u/d/3", first=3)], hold("user:u", until=NOW), NOW)
-    (going,) = compacted(KEEPER.ripen(compacted(lanes), NOW)).going
-    assert (going.attempts, going.retries, going.sent, going.first_at) == (3, 0, "maybe", None)
+    for others in ([], [parcel("u/d/3", first=3)]):
+        lanes, _ = KEEPER.hold(NO_LANES, [tried, *others], hold("user:u", until=NOW), NOW)
+        (going,) = compacted(KEEPER.ripen(compacted(lanes), NOW)).going
+        assert (going.attempts, going.retries, going.sent, going.first_at) == (3, 0, "maybe", None)
 
 
 def test_how_long_an_event_has_been_in_the_lanes_is_kept() -> None:

@@ -17,7 +17,7 @@ from sluiceway.parcel import Parcel, Rest
 from .fakes import FakeBatch, keeper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 def batch(name: str, position: int) -> FakeBatch:
@@ -218,6 +218,33 @@ def test_another_thread_counts_each_event_once_while_they_move() -> None:
         thread.join()
         sys.setswitchinterval(interval)
     assert seen == {100}
+
+
+@pytest.mark.parametrize("is_read", ["before", "after"])
+def test_a_batch_that_leaves_the_inbox_while_another_thread_reads_it_is_counted_once(is_read: str) -> None:
+    line = Line()
+
+    class Inbox(list[Any]):
+        """Is unpacked while it is read."""
+
+        def __iter__(self) -> Iterator[Any]:
+            read = self[:]
+            if self:
+                line.unpack(0.0)
+            return iter(read if is_read == "before" else self[:])
+
+    line.inbox = Inbox([batch("a", 0)])
+    assert line.unsettled(1) == 1
+
+
+def test_what_the_lanes_have_no_room_for_is_remembered_until_it_is_ended() -> None:
+    line, batches = scene()
+    for some in batches:
+        line_of(some, line=line, now=4.0)
+    assert [parcel.batch.ids for parcel in line.surplus] == [["u/d/0"], ["u/d/1"]]
+    assert numbers(line.everything(4.0)) == [2, 3, 4, 5, 6, 7, 8, 9]
+    line.forget_surplus()
+    assert line.surplus == ()
 
 
 @pytest.mark.parametrize("count", [1, 5])

@@ -80,6 +80,8 @@ def test_another_process_is_any_of_the_vendors_and_keeps_a_log(tmp_path: Path) -
         ]
         assert log[0].user == "user-1"
         assert 0 < log[0].arrived_seconds <= log[0].answered_seconds <= log[2].arrived_seconds
+    with ReceiverProcess(vendor="rudderstack") as receiver:
+        assert post(receiver.url, arrivals.body("rudderstack", first)) == 401, "it asks for Basic, Segment does not"
     with pytest.raises(ValueError, match="vendor must be"):
         ReceiverProcess(vendor="mixpanel")
 

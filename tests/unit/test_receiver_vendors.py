@@ -158,6 +158,16 @@ def test_what_an_answer_refuses_for_good_must_not_come_again() -> None:
         assert (stats.refused, stats.refused_again, stats.repeats, stats.duplicates) == (1, 1, 1, 0)
 
 
+def test_an_event_is_refused_once_however_often_it_is_told() -> None:
+    with Receiver([400, 413], vendor="segment") as receiver, posting(receiver, "segment") as post:
+        told = event("segment")
+        post(told)
+        assert (receiver.stats().refused, receiver.stats().refused_again) == (1, 0)
+        post(told)
+        assert (receiver.stats().refused, receiver.stats().refused_again) == (1, 1)
+        assert len(receiver.refused_ids()) == 16
+
+
 def test_of_a_mixed_answer_some_events_are_taken_and_some_are_not() -> None:
     script = [answers.posthog_results({1: "retry", 2: "drop"})]
     with Receiver(script, vendor="posthog") as receiver, posting(receiver, "capture") as post:

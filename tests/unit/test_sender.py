@@ -359,6 +359,23 @@ def test_an_attempt_ends_by_the_nearer_of_its_timeout_and_the_callers() -> None:
     assert [request.deadline - rig.clock.now for request in rig.transport.requests] == [2, 15]
 
 
+def test_of_a_counted_retry_only_the_pause_that_the_server_asked_for_holds_everything() -> None:
+    rig = Rig(judged_by=mixed(Retry(after=4.0, counted=True)), policy=RetryPolicy(base_seconds=40.0), jitter=0.5)
+    rest, parcel = concluded(rig, "a")
+    assert rest.line == [parcel]
+    assert (parcel.due, parcel.asked_until) == pytest.approx((rig.clock.now + 20.0, rig.clock.now + 4.2))
+    assert rig.sender.held_until == parcel.asked_until
+    assert parcel.asked_seconds == pytest.approx(4.2)
+
+
+def test_the_parts_of_a_batch_that_was_hurried_do_not_sit_out_its_wait() -> None:
+    rig = Rig(413)
+    parcel = Parcel(rig.queue.push("a", "b"))
+    parcel.due = rig.clock.now + 50.0
+    rest = rig.sender.conclude(parcel, rig.sender.attempt(parcel))
+    assert [half.due for half in rest.line] == [0.0, 0.0]
+
+
 # -- what stays the same over attempts, and what does not
 
 

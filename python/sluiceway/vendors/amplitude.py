@@ -43,6 +43,20 @@ class Amplitude(Client):
     text, or a Unix time in seconds or milliseconds. ``insert_id`` is what Amplitude folds duplicates by; by default a
     fresh UUID. ``extra`` is for middleware and never sent. ``callback(error, batch)`` is told once what became of the
     event, on a thread of its own; error is None when it was delivered.
+
+    Options of its own, in the units of their names:
+
+    - ``server_url``: a whole address, such as that of a proxy or of the batch API; else ``server_zone`` ("US", "EU")
+      and ``use_batch``. The batch API takes requests of up to 2,000 events and 5 MiB, HTTP V2 of less than 1 MB.
+    - ``upload_interval_in_sec``: how long events wait for others; 0, the default, is not at all. ``max_cached_events``
+      (16,000) go without waiting, as does what fills a request; it also bounds the events of throttled users.
+    - ``request_timeout_millis`` (10,000), or ``request_timeout`` in seconds.
+    - ``retry_timeouts``: the milliseconds before each retry, exactly; [] is no retry. By default an outage is retried
+      for as long as there is room. ``on_retry(response, attempt, is_last)`` is told of each.
+    - ``retry_class``, ``transport_class``: objects that retry, or send, in our place.
+    - ``min_id_length``; ``plan`` and ``ingestion_metadata``, which every event has; ``opt_out``.
+    - ``log_level``: "none", the default, "error", "warn" or "verbose"; ``debug=True`` is "warn". At "none" failures are
+      told to ``on_error`` and counted in ``stats()``.
     """
 
     __slots__ = ("_ignored", "_settings")

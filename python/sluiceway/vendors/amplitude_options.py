@@ -15,10 +15,12 @@ import msgspec
 
 from sluiceway import endpoint as endpoints
 from sluiceway.errors import ConfigError
+from sluiceway.middleware import Middleware
 from sluiceway.options import MAX_FLUSH_INTERVAL_SECONDS, MAX_QUEUE_EVENTS, GivenOptions
 from sluiceway.reading import Reader, is_number, shown
 from sluiceway.retry import RetryPolicy
 from sluiceway.transport import Response, Transport
+from sluiceway.vendors.amplitude_middleware import PayloadMiddleware
 from sluiceway.vendors.amplitude_page import (
     AMPLITUDE,
     BATCH_LIMITS,
@@ -53,6 +55,7 @@ LOG_LEVELS = {"none": logging.CRITICAL + 1, "error": logging.ERROR, "warn": logg
 class AmplitudeOptions(GivenOptions, total=False):
     """What the constructor takes beside the key: Amplitude's own options, and the general ones."""
 
+    middleware: Sequence[Middleware | PayloadMiddleware] | None  # type: ignore[misc]
     server_url: str | None
     use_batch: bool | None
     server_zone: Literal["US", "EU"] | None
@@ -74,7 +77,7 @@ class AmplitudeOptions(GivenOptions, total=False):
     flush_max_retries: int | None
 
 
-OWN_OPTIONS = frozenset(AmplitudeOptions.__annotations__) - frozenset(GivenOptions.__annotations__) | {"log_level"}
+OWN_OPTIONS = frozenset(AmplitudeOptions.__annotations__) - frozenset(GivenOptions.__annotations__)
 
 # Options that say the same: our name, then Amplitude's. Of each row one may be given.
 _SYNONYMS = (
@@ -110,7 +113,6 @@ _WHY = {
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Amplitude's own options as they are in force, under their documented names."""
 
-    server_url: str = ""
     use_batch: bool
     min_id_length: int | None
     plan: Mapping[str, Any] | None
