@@ -16,10 +16,11 @@ import time
 from pathlib import Path
 
 from conserving.drivers import DRIVERS, THROTTLE_SECONDS
-from conserving.laws import broken, broken_lanes
+from conserving.laws import LaneFigures, broken, broken_lanes, lane_figures
 from conserving.load import Figures, Load
+
 from sluiceway.retry import RetryPolicy
-from sluiceway.testing import Logged, ReceiverProcess
+from sluiceway.testing import ReceiverProcess
 
 EXAMPLES = """examples:
   python tests/conserve.py --events 200000 --seed 7
@@ -30,10 +31,19 @@ EXAMPLES = """examples:
 FAULTS = Path(__file__).parent / "conserving" / "faults.py"
 
 
-def table(figures: Figures, seconds: float, vendor: str, seed: int) -> str:
+def table(figures: Figures, lanes: LaneFigures | None, seconds: float, vendor: str, seed: int) -> str:
     """Return the figures as lines of text."""
     stats, receiver = figures.stats, figures.receiver
     answers = ", ".join(f"{status}: {count:,}" for status, count in receiver.statuses.items())
+    throttled = (
+        ()
+        if lanes is None
+        else (
+            ("told to wait", f"{lanes.throttled:,}, came too early {lanes.early:,}"),
+            ("beside them", f"{lanes.beside:,}, waited as well {lanes.late:,}"),
+            ("order", f"{lanes.taken:,} taken, {lanes.swapped:,} swapped"),
+        )
+    )
     lines = (
         ("vendor, seed", f"{vendor}, {seed}"),
         ("offered", f"{stats.offered:,}"),
@@ -49,6 +59,7 @@ def table(figures: Figures, seconds: float, vendor: str, seed: int) -> str:
         ("receiver: requests", f"{receiver.requests:,}, retries {receiver.retries:,}"),
         ("receiver: answers", f"{answers}, reset: {receiver.resets:,}"),
         ("ids of ours", f"{figures.ours_accepted:,}, ended {figures.ours_ended:,}"),
+        *throttled,
         ("callbacks", f"{figures.callbacks_asked:,}, told {figures.callbacks_told:,}"),
         ("high-water mark", f"{stats.max_reserved_events:,} events, {stats.max_reserved_bytes:,} bytes"),
         ("seconds", f"{seconds:.1f}, {stats.offered / seconds:,.0f} events/s"),
@@ -70,7 +81,7 @@ def main() -> int:
     vendor = options.vendor
     seed = random.SystemRandom().randrange(2**32) if options.seed is None else options.seed
     print(f"seed {seed}", flush=True)
-    log: list[Logged] = []
+    lanes: LaneFigures | None = None
     has_lanes = vendor == "amplitude"
     speaks = "posthog" if vendor == "capture" else vendor
     script = f"{FAULTS}:{vendor}"
@@ -89,11 +100,11 @@ def main() -> int:
         figures = load.figures(receiver.stats(), receiver.acknowledged_ids(), receiver.refused_ids())
         violations = receiver.violations()
         if has_lanes:
-            log = receiver.log()
-    print(table(figures, seconds, vendor, seed))
+            lanes = lane_figures(receiver.log(), THROTTLE_SECONDS)
+    print(table(figures, lanes, seconds, vendor, seed))
     wrong = [
         *broken(figures),
-        *(broken_lanes(log, THROTTLE_SECONDS) if has_lanes else ()),
+        *(broken_lanes(lanes) if lanes is not None else ()),
         *violations[:10],
         *(f"a producer raised {type(error).__name__}: {error}" for error in load.raised),
     ]

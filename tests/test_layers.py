@@ -54,7 +54,9 @@ def test_no_room_needs_itself() -> None:
     TopologicalSorter(graph).prepare()  # raises CycleError, naming the circle
 
 
-@pytest.mark.parametrize("room", ["errors", "secret", "stats", "retry", "verdict", "values", "vendors.base", "events", "nesting", "shapes"])
+@pytest.mark.parametrize(
+    "room", ["errors", "secret", "stats", "retry", "verdict", "values", "vendors.base", "events", "nesting", "shapes"]
+)
 def test_policy_knows_no_clock_no_socket_no_thread_and_no_log(room: str) -> None:
     effects = {"socket", "ssl", "threading", "_thread", "logging", "random", "urllib3", "asyncio", "select"}
     assert rooms()[f"sluiceway.{room}"] & effects == set()

@@ -83,9 +83,7 @@ def _place(
 ) -> dict[str, Any]:
     is_open = field.key in maps and not field.inside
     if not follows and (is_open or not (field.required or field.default)):
-        raise ValueError(
-            f"{call.name} starts a map with {field.key}, which may be absent: let another be first"
-        )
+        raise ValueError(f"{call.name} starts a map with {field.key}, which may be absent: let another be first")
     place: dict[str, Any] = {"key": field.key, "kind": _native_kind(field, is_open), "required": field.required}
     if before:
         place["before"] = before
@@ -108,10 +106,10 @@ def _place(
         place["refused"] = list(field.refused)
     if field.min_chars:
         place["min_chars"] = field.min_chars
-    if field.max_chars or field.max_bytes:
-        # A character has four bytes at most; what may be over takes the long way, where bytes are counted.
-        most = field.max_bytes // 4 or field.max_chars
-        place["max_chars"] = min(most, field.max_chars or most)
+    if field.max_chars:
+        place["max_chars"] = field.max_chars
+    if field.max_bytes:
+        place["max_bytes"] = field.max_bytes
     return place
 
 

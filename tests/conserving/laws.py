@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import msgspec
 
 from conserving.load import OURS, Figures, place_of
 from sluiceway.testing import Logged
@@ -52,8 +55,25 @@ def broken(figures: Figures) -> list[str]:
     return wrong
 
 
-def broken_lanes(log: Sequence[Logged], throttle_seconds: float) -> list[str]:
-    """Return the laws of throttling that the log of all events breaks: who waits, who does not, and in what order."""
+class LaneFigures(msgspec.Struct, kw_only=True):
+    """What the log of all events says of throttled users and of everybody else."""
+
+    throttled: int
+    """Events that were told to wait."""
+    early: int
+    """Events of a throttled user or device that came before its time."""
+    beside: int
+    """Events that stood in a request beside throttled ones and came again,"""
+    late: int
+    """and those of them that came only when the wait of the others was over."""
+    taken: int
+    """Events of ours that were taken,"""
+    swapped: int
+    """and those of them that a later one of the same user or device went before."""
+
+
+def lane_figures(log: Sequence[Logged], throttle_seconds: float) -> LaneFigures:
+    """Read the log: who waited, who did not, and in what order they were taken."""
     names: dict[tuple[str, str], list[Logged]] = defaultdict(list)
     ids: dict[str, list[Logged]] = defaultdict(list)
     for one in log:
@@ -61,18 +81,31 @@ def broken_lanes(log: Sequence[Logged], throttle_seconds: float) -> list[str]:
         for kind, name in (("user", one.user), ("device", one.device)):
             if name:
                 names[kind, name].append(one)
-    throttled = sum(one.fate == "later" for one in log)
-    early = sum(_too_early(entries, throttle_seconds) for entries in names.values())
-    late, free = _late(ids.values(), {one.request for one in log if one.fate == "later"}, throttle_seconds)
+    late, beside = _late(ids.values(), {one.request for one in log if one.fate == "later"}, throttle_seconds)
+    orders = [_order(entries) for entries in names.values()]
+    return LaneFigures(
+        throttled=sum(one.fate == "later" for one in log),
+        early=sum(_too_early(entries, throttle_seconds) for entries in names.values()),
+        beside=beside,
+        late=late,
+        taken=sum(taken for taken, _ in orders),
+        swapped=sum(swapped for _, swapped in orders),
+    )
+
+
+def broken_lanes(lanes: LaneFigures) -> list[str]:
+    """Return the laws of throttling that these figures break."""
     wrong = []
-    if throttled < MIN_THROTTLED:
-        wrong.append(f"at least {MIN_THROTTLED} throttled events seen: {throttled}")
-    if early:
-        wrong.append(f"nothing of a throttled user came before its time: {early:,}")
-    if late > free * MAX_SHARE_OF_LATE:
-        wrong.append(f"nobody else waited: {late:,} of {free:,}")
-    if swapped := sum(map(_swapped, names.values())):
-        wrong.append(f"taken in order for each user and device: {swapped:,} were not")
+    if lanes.throttled < MIN_THROTTLED:
+        wrong.append(f"at least {MIN_THROTTLED} throttled events seen: {lanes.throttled}")
+    if lanes.beside == 0 or lanes.taken == 0:
+        wrong.append(f"somebody stood beside them, somebody's order was seen: {lanes.beside}, {lanes.taken}")
+    if lanes.early:
+        wrong.append(f"nothing of a throttled user comes before its time: {lanes.early:,}")
+    if lanes.late > lanes.beside * MAX_SHARE_OF_LATE:
+        wrong.append(f"nobody else waits: {lanes.late:,} of {lanes.beside:,} did")
+    if lanes.swapped:
+        wrong.append(f"taken in order for each user and device: {lanes.swapped:,} of {lanes.taken:,} were not")
     return wrong
 
 
@@ -92,22 +125,23 @@ def _too_early(entries: Sequence[Logged], throttle_seconds: float) -> int:
 
 def _late(ids: Iterable[Sequence[Logged]], throttling: set[int], throttle_seconds: float) -> tuple[int, int]:
     """Of the events that stood beside throttled ones: how many came again only after that wait, and how many did."""
-    late = free = 0
+    late = beside = 0
     for entries in ids:
-        for one, again in zip(entries, entries[1:], strict=False):
+        for one, again in pairwise(entries):
             if one.request in throttling and one.fate == "open":
-                free += 1
+                beside += 1
                 late += again.arrived_seconds - one.answered_seconds >= throttle_seconds
-    return late, free
+    return late, beside
 
 
-def _swapped(entries: Sequence[Logged]) -> int:
-    """How many events of ours, of one user or device, were taken after one that was pushed later."""
-    count, last = 0, -1
+def _order(entries: Sequence[Logged]) -> tuple[int, int]:
+    """How many events of ours, of one user or device, were taken, and how many after one that was pushed later."""
+    taken, swapped, last = 0, 0, -1
     for one in entries:
         event_id = bytes.fromhex(one.id.replace("-", ""))
         if one.fate == "acknowledged" and event_id[:2] == OURS:
             _, index = place_of(event_id)
-            count += index < last
+            taken += 1
+            swapped += index < last
             last = max(last, index)
-    return count
+    return taken, swapped

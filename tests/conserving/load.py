@@ -145,7 +145,7 @@ class Load:
         figures.ours_ended += ends[_ACKNOWLEDGED] + ends[_FAILED] + ends[_ACKNOWLEDGED | _FAILED]
         figures.failed_yet_acknowledged += ends[_ACKNOWLEDGED | _FAILED]
         figures.refused_yet_not_failed += marks.count(_REFUSED) + marks.count(_REFUSED | _ACKNOWLEDGED)
-        if getattr(self.driver, "poisons", False):
+        if self.driver.poisons:
             poisoned = (mark for index, mark in enumerate(marks) if is_poisoned(index))
             figures.poisoned_yet_acknowledged += sum(mark & _ACKNOWLEDGED for mark in poisoned)
 

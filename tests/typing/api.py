@@ -8,12 +8,21 @@ from typing import Any
 from uuid import UUID
 
 from sluiceway import (
+    Amplitude,
     BatchReport,
     DeliveryError,
     FlushResult,
+    Identify,
+    OfflineRetryHandler,
+    Payload,
+    Plan,
+    PostHog,
     Request,
     Response,
+    Retry,
     RetryPolicy,
+    Revenue,
+    RudderStack,
     Segment,
     Stats,
     __version__,
@@ -85,3 +94,42 @@ client.track([1], "E")  # type: ignore[arg-type]  # pyright: ignore[reportArgume
 client.track("u", "E", "text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 Segment("WRITE_KEY", flush_after=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 Segment("WRITE_KEY", on_full="drop")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+rudder = RudderStack("WRITE_KEY", "https://plane.example.com/v1/batch", log_level="warn", max_event_bytes=64_000)
+rudder.track("user-1", "Item Purchased", {"revenue": 39.95}, integrations={"All": False})
+rudder.identify(42, {"plan": "pro"}, {"ip": "127.0.0.1"})
+rudder.alias("before", "after")
+RudderStack("WRITE_KEY")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+posthog = PostHog("KEY", region="eu", capture_mode="v1", super_properties={"app": "shop"}, retry_count=0)
+posthog.capture("item purchased", distinct_id=7, properties={"revenue": 39.95}, groups={"company": "id:5"})
+posthog.alias(distinct_id="user-1", alias="visitor-9")
+posthog.group_identify("company", "id:5", {"seats": 3})
+posthog.alias("user-1", "visitor-9")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+def hand_on(payload: Payload, hand: Any) -> None:
+    """Be a middleware of Amplitude's form."""
+    hand(Payload(payload.event, payload.extra))
+
+
+def retried(response: Response, attempt: int, is_last: bool) -> bool:
+    """Take what on_retry is told."""
+    return is_last and response.status == 429 and attempt > 3
+
+
+handler: Retry = OfflineRetryHandler("KEY", max_cached_events=100)
+amplitude: Amplitude = Amplitude.init(
+    "KEY",
+    server_zone="EU",
+    min_id_length=3,
+    plan=Plan(branch="main"),
+    on_retry=retried,
+    retry_timeouts=[100, 100, 200],
+    log_level="error",
+)
+amplitude.add_event_middleware(hand_on).track("item purchased", user_id="user-1", price=3.5, extra={"any": object()})
+amplitude.log_event({"event_type": "item purchased", "user_id": "user-1"}, None, told)
+amplitude.identify("user-1", None, Identify().set_once("plan", "pro").add("purchases", 1))
+amplitude.revenue(Revenue(price=3.99, quantity=2), user_id="user-1")
+Amplitude.instance().track(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

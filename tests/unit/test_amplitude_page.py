@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections import ChainMap, OrderedDict, UserDict
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -316,6 +318,14 @@ def test_log_event_takes_pythons_spelling_and_keys_of_its_own() -> None:
         "user_creation_time": 5,
     }
     assert given == before
+
+
+@pytest.mark.parametrize("kind", [dict, OrderedDict, UserDict, MappingProxyType, ChainMap])
+@WAYS
+def test_log_event_takes_every_mapping(kind: Callable[[Any], Mapping[Any, Any]], middleware: Any) -> None:
+    given = kind({"event_type": "E", "user_id": "user-1", "event_properties": kind({"a": 1}), 7: kind({"b": (1, 2)})})
+    event = sent(lambda client: client.log_event(given), middleware=middleware)
+    assert event == {"event_type": "E", "user_id": "user-1", "event_properties": {"a": 1}, "7": {"b": [1, 2]}}
 
 
 def test_a_callback_of_log_event_is_told() -> None:

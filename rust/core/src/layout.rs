@@ -134,10 +134,11 @@ impl Layout {
         self.marked & below(from + count) & !below(from)
     }
 
-    /// The rest of an event of which no field from `from` on is given.
+    /// The rest of an event of which no field from `from` on is given. Nothing beyond the
+    /// fields, where only a damaged tape leads.
     #[inline]
     pub(crate) fn ending(&self, from: usize) -> Option<&Constant> {
-        self.endings.get(from.min(self.fields.len()))
+        self.endings.get(from)
     }
 }
 

@@ -59,7 +59,8 @@ pub struct Queue {
     settings: Settings,
     /// The shapes, ready.
     layouts: Box<[Layout]>,
-    /// So many waiting events are a batch: `flush_at`, or all that may wait if that is less.
+    /// So many waiting events are a batch: `flush_at`, or all that may wait or be in one if
+    /// that is less.
     trigger_events: u32,
     /// So many waiting events wake a worker that would look again by itself soon: a full
     /// batch, or half of what may wait.
@@ -127,9 +128,12 @@ impl Queue {
     pub fn new(settings: Settings) -> Self {
         let budget = Budget::new(settings.max_queue_events, settings.max_queue_bytes);
         let bound = budget.bound();
-        // A trigger beyond what may wait would never fire, and the queue stand full.
-        let trigger_events = u32::try_from(bound.events).unwrap_or(u32::MAX).min(settings.flush_at).max(1);
-        let crowd_events = (bound.events / 2).min(settings.limits.batch_events() as u64);
+        let batch_events = settings.limits.batch_events() as u64;
+        // A trigger beyond what may wait would never fire, and the queue stand full. And a
+        // full batch gains nothing by waiting.
+        let trigger_events = u32::try_from(bound.events.min(batch_events)).unwrap_or(u32::MAX).min(settings.flush_at);
+        let trigger_events = trigger_events.max(1);
+        let crowd_events = (bound.events / 2).min(batch_events);
         Self {
             layouts: settings.shapes.iter().map(Layout::new).collect(),
             trigger_events,
