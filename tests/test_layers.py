@@ -55,7 +55,21 @@ def test_no_room_needs_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    "room", ["errors", "secret", "stats", "retry", "verdict", "values", "vendors.base", "events", "nesting", "shapes"]
+    "room",
+    [
+        "errors",
+        "secret",
+        "stats",
+        "retry",
+        "verdict",
+        "values",
+        "vendors.base",
+        "events",
+        "nesting",
+        "shapes",
+        "sorting",
+        "lanes",
+    ],
 )
 def test_policy_knows_no_clock_no_socket_no_thread_and_no_log(room: str) -> None:
     effects = {"socket", "ssl", "threading", "_thread", "logging", "random", "urllib3", "asyncio", "select"}
@@ -80,6 +94,11 @@ def test_policy_knows_no_clock_no_socket_no_thread_and_no_log(room: str) -> None
         ("nesting", {"errors", "shapes", "vendors.base"}),
         ("events", {"errors", "nesting", "values", "vendors.base"}),
         ("lifecycle", {"errors"}),
+        ("parcel", {"retry", "vendors.base"}),
+        ("lanes", {"parcel", "vendors.base"}),
+        ("line", {"lanes", "parcel"}),
+        ("sorting", {"lanes", "vendors.base", "verdict"}),
+        ("handover", {"report", "transport"}),
     ],
 )
 def test_the_lower_rooms_know_only_what_is_below_them(room: str, may_know: set[str]) -> None:

@@ -59,15 +59,6 @@ class Lanes(msgspec.Struct, frozen=True):
     stale_at: float = math.inf
     """Before this, every name is to be waited for, or has an event that has not ended."""
 
-    def holds_owner(self, owner: Owner) -> bool:
-        """Whether an event of this owner has to join."""
-        holds = self.holds
-        return (
-            ("user", owner.user) in holds
-            or ("device", owner.device) in holds
-            or ("pair", owner.user, owner.device) in holds
-        )
-
     @property
     def parcels(self) -> tuple[Parcel, ...]:
         """Everything in the lanes."""
@@ -96,13 +87,14 @@ class LaneKeeper:
 
     def route(self, lanes: Lanes, parcel: Parcel, now: float) -> tuple[Lanes, Parcel | None]:
         """Look through a parcel of the line; return the lanes with what belongs there, and the others of it."""
-        batch = parcel.batch
+        users, devices, pairs = _by_kind(lanes.holds)
+        batch, owner_of = parcel.batch, self._owner_of
         indices: list[int] = []
         stays: list[Stay] = []
         for index in range(len(batch)):
             event = batch.event(index)
-            owner = self._owner_of(event)
-            if lanes.holds_owner(owner):
+            owner = owner_of(event)
+            if owner.user in users or owner.device in devices or (pairs and (owner.user, owner.device) in pairs):
                 indices.append(index)
                 stays.append(Stay(parcel.numbers[index], owner, now, len(event)))
         if not indices:
@@ -179,20 +171,21 @@ class LaneKeeper:
     def _with(self, lanes: Lanes, parked: Sequence[Parcel]) -> Lanes:
         """Return the lanes with further events, which are younger than all of their names that wait already."""
         waiting = list(lanes.waiting)
-        ripe_at = lanes.ripe_at
+        until, ripe_at = lanes.holds.get, lanes.ripe_at
         for parcel in parked:
             waiting.append(parcel)
             # Too early where an earlier event is in the way; `ripen` finds out then.
             for stay in parcel.stays:
-                ripe_at = min(ripe_at, max(lanes.holds.get(name, 0.0) for name in names_of(stay.owner)))
+                user, device, pair = names_of(stay.owner)
+                ripe_at = min(ripe_at, max(until(user, 0.0), until(device, 0.0), until(pair, 0.0)))
             # As in a binary counter, each event is copied a few times only, and few parcels wait.
-            while len(waiting) > 1 and len(waiting[-2]) <= 2 * len(waiting[-1]) and self._fit(waiting[-2:]):
+            while len(waiting) > 1 and len(waiting[-2]) <= 2 * len(waiting[-1]) and self._fit(*waiting[-2:]):
                 waiting[-2:] = [gathered(waiting[-2:])]
         return Lanes(lanes.holds, lanes.going, tuple(waiting), ripe_at, lanes.stale_at)
 
-    def _fit(self, parcels: Sequence[Parcel]) -> bool:
-        stays = [stay for parcel in parcels for stay in parcel.stays]
-        return len(stays) <= self._max_batch_events and _joined_bytes(stays) <= self._max_joined_bytes
+    def _fit(self, one: Parcel, other: Parcel) -> bool:
+        nbytes = one.nbytes + _ROOM_FOR_COMMA + other.nbytes
+        return len(one) + len(other) <= self._max_batch_events and nbytes <= self._max_joined_bytes
 
     def _chunks(self, ripe: Iterable[tuple[Parcel, int]]) -> Iterator[list[tuple[Parcel, int]]]:
         """Cut the events that go on into requests."""
@@ -223,16 +216,25 @@ class _Moments:
     """When each event may be sent, asked in their order: after the waits of its names, and of what is before it."""
 
     def __init__(self, holds: Mapping[Name, float]) -> None:
-        self._holds = holds
-        self._latest: dict[Name, float] = {}
+        self._latest = dict(holds)
 
     def of(self, stay: Stay) -> float:
         """Return the moment of the next event."""
-        names = [name for name in names_of(stay.owner) if name in self._holds]
-        moment = max((max(self._holds[name], self._latest.get(name, 0.0)) for name in names), default=0.0)
+        latest = self._latest
+        names = [name for name in names_of(stay.owner) if name in latest]
+        moment = 0.0
         for name in names:
-            self._latest[name] = moment
+            moment = max(moment, latest[name])
+        for name in names:
+            latest[name] = moment
         return moment
+
+
+def _by_kind(holds: Mapping[Name, float]) -> tuple[set[str], set[str], set[Name]]:
+    """Return the users, the devices and the pairs: for looking through many events, each apart."""
+    users = {name[1] for name in holds if name[0] == "user"}
+    devices = {name[1] for name in holds if name[0] == "device"}
+    return users, devices, {name[1:] for name in holds if name[0] == "pair"}
 
 
 def _entries(parcels: Sequence[Parcel]) -> Iterator[tuple[int, int, int]]:
@@ -240,10 +242,6 @@ def _entries(parcels: Sequence[Parcel]) -> Iterator[tuple[int, int, int]]:
     for place, parcel in enumerate(parcels):
         for index, stay in enumerate(parcel.stays):
             yield stay.number, place, index
-
-
-def _joined_bytes(stays: Sequence[Stay]) -> int:
-    return sum(stay.nbytes for stay in stays) + _ROOM_FOR_COMMA * (len(stays) - 1)
 
 
 def _some(parcels: Iterable[Parcel | None]) -> tuple[Parcel, ...]:

@@ -121,6 +121,11 @@ class Parcel:
         return batch
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of the events joined by commas."""
+        return sum(view.nbytes for view in self._views) + len(self._views) - 1
+
+    @property
     def ended(self) -> bool:
         """Whether all that is left to do is to leave the line."""
         return self.end is not None

@@ -43,6 +43,8 @@ mod sync;
 pub mod taker;
 #[cfg(not(loom))]
 pub mod tape;
+#[cfg(not(loom))]
+pub mod utf8;
 pub mod wake;
 #[cfg(not(loom))]
 pub mod words;

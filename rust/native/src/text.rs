@@ -5,6 +5,7 @@
 #![allow(unsafe_code, reason = "reads CPython's string layout; each block says what it relies on")]
 
 use pyo3::ffi::{self, PyObject};
+use sluiceway_core::utf8;
 
 /// A string's characters at their width.
 pub(crate) enum Text<'a> {
@@ -100,36 +101,16 @@ impl Text<'_> {
     /// surrogates, which UTF-8 cannot say, become U+FFFD; returns how many there were.
     #[inline]
     pub(crate) fn utf8(&self, space: &mut Vec<u8>, take: impl FnOnce(&[u8])) -> u64 {
-        let mut surrogates = 0;
-        match self {
+        let surrogates = match self {
             Self::Ascii(text) => {
                 take(text);
                 return 0;
             }
-            Self::Latin1(text) => transcode(space, text.iter().map(|byte| u32::from(*byte)), &mut surrogates),
-            Self::Ucs2(text) => transcode(space, text.iter().map(|unit| u32::from(*unit)), &mut surrogates),
-            Self::Ucs4(text) => transcode(space, text.iter().copied(), &mut surrogates),
-        }
+            Self::Latin1(text) => utf8::encode(space, text),
+            Self::Ucs2(text) => utf8::encode(space, text),
+            Self::Ucs4(text) => utf8::encode(space, text),
+        };
         take(space);
         surrogates
-    }
-}
-
-fn transcode(space: &mut Vec<u8>, characters: impl ExactSizeIterator<Item = u32>, surrogates: &mut u64) {
-    space.clear();
-    space.reserve(characters.len() * 2);
-    let mut encoded = [0; 4];
-    for character in characters {
-        if let Ok(byte) = u8::try_from(character)
-            && byte.is_ascii()
-        {
-            space.push(byte);
-            continue;
-        }
-        let character = char::from_u32(character).unwrap_or_else(|| {
-            *surrogates += 1;
-            char::REPLACEMENT_CHARACTER
-        });
-        space.extend_from_slice(character.encode_utf8(&mut encoded).as_bytes());
     }
 }

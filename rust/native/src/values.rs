@@ -16,7 +16,7 @@ impl Places {
     /// Nothing is given.
     #[inline]
     pub(crate) fn new() -> Self {
-        Self { places: [MaybeUninit::uninit(); MAX_FIELDS], given: 0 }
+        Self { places: [const { MaybeUninit::uninit() }; MAX_FIELDS], given: 0 }
     }
 
     /// Puts `value` in the place of the field at `index`; `None` is no value.
