@@ -8,11 +8,10 @@ from __future__ import annotations
 import logging
 import os
 from functools import update_wrapper
-from itertools import takewhile
-from types import FunctionType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from sluiceway import _native, awaiting, lifecycle
+from sluiceway import _native, awaiting, lifecycle, short_cuts
 from sluiceway.admission import Word
 from sluiceway.assembly import CLOCK, Assembly, Queue, deadline_in
 from sluiceway.delivery import Callback
@@ -80,13 +79,14 @@ class Client(_native.Inlet):
         """Put the native short cut in front of the calls that a vendor's class defines."""
         if "vendor" not in vars(cls):
             return
-        vendor = cls.vendor
-        numbers = {call.name: number for number, call in enumerate(vendor.calls)}
-        for call in vendor.calls:
-            if call.public:
-                setattr(cls, call.name, _short_cut(vars(cls)[call.name], numbers[call.name], vendor))
-        for name, call_name in vendor.mapping_calls.items():
-            setattr(cls, name, _mapping_short_cut(vars(cls)[name], numbers[call_name], vendor))
+        for name, plan in short_cuts.plans(cls, cls.vendor).items():
+            hot: Any = _native.hot(
+                plan.method, plan.number, plan.fields, plan.names, plan.slots, plan.positional, mapping=plan.mapping
+            )
+            update_wrapper(hot, plan.method)
+            # The method may be that of a class above; what stands here is named after its own place.
+            hot.__module__, hot.__qualname__ = cls.__module__, f"{cls.__qualname__}.{name}"
+            setattr(cls, name, hot)
 
     def __init__(self, write_key: str, **options: Unpack[GivenOptions]) -> None:
         # From here on no local variable, and so no traceback that prints them, holds the bare key.
@@ -270,37 +270,6 @@ class Client(_native.Inlet):
         else:
             self._push = queue.push
             self._open(queue)
-
-
-def _short_cut(method: FunctionType, number: int, vendor: Vendor) -> Callable[..., bool]:
-    """Return the method with the native short cut in front: what is plain and accepted never enters Python.
-
-    Everything else calls the method itself, so what a call means, its errors included, is written there alone.
-    """
-    code = method.__code__
-    parameters = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
-    slots = {field.argument: index for index, field in enumerate(vendor.calls[number].fields)}
-    slots |= {vendor.id_argument: _native.MESSAGE_ID, vendor.time_argument: _native.TIMESTAMP}
-    known = [name for name in parameters if name in slots]
-    # By position only up to the first parameter that the short cut does not know.
-    positional = len(list(takewhile(slots.__contains__, parameters[: code.co_argcount - 1])))
-    return _hot(method, number, [(name, slots[name]) for name in known], positional)
-
-
-def _mapping_short_cut(method: FunctionType, number: int, vendor: Vendor) -> Callable[..., bool]:
-    """Return a method that takes the whole event as one mapping, with the native short cut in front of it."""
-    slots = [(field.key, index) for index, field in enumerate(vendor.calls[number].fields) if not field.inside]
-    slots += [(vendor.id_key, _native.MESSAGE_ID), (vendor.time_key, _native.TIMESTAMP)]
-    return _hot(method, number, slots, 1, mapping=True)
-
-
-def _hot(
-    method: FunctionType, number: int, slots: list[tuple[str, int]], positional: int, *, mapping: bool = False
-) -> Callable[..., bool]:
-    fields = 1 + max((slot for _, slot in slots), default=-1)
-    names, places = [name for name, _ in slots], [slot for _, slot in slots]
-    hot = _native.hot(method, number, fields, names, places, positional, mapping=mapping)
-    return cast("Callable[..., bool]", update_wrapper(hot, method))
 
 
 class _Ending:

@@ -100,6 +100,9 @@ class ParcelEndings:
         self._unauthorized = Notice(
             clock, logging.ERROR, "the write key was refused with status %s; %d events failed", voice
         )
+        self._throttled = Notice(
+            clock, logging.WARNING, "no room for more throttled events; dropped the oldest %d", voice
+        )
 
     def deliver(self, parcel: Parcel, attempt: Attempt) -> None:
         """End a parcel that the vendor took."""
@@ -144,3 +147,22 @@ class ParcelEndings:
             self._unauthorized.give(attempt.status, events=count)
         else:
             self._lost.give(reason, parcel.sent, attempt.status, events=count)
+
+    def drop(self, parcel: Parcel) -> None:
+        """End a parcel for which the lanes have no room."""
+        count = self._endings.dropped(
+            parcel.batch, "throttled", sent=parcel.sent, attempts=parcel.attempts, event_tail=parcel.event_tail
+        )
+        self._throttled.give(events=count)
+
+    def shut_down(self, parcel: Parcel) -> int:
+        """End a parcel for which there is no time left; returns how many of its events had not ended before."""
+        return self._endings.failed(
+            parcel.batch,
+            "shutdown",
+            sent=parcel.sent,
+            status=None,
+            attempts=parcel.attempts,
+            message="the client was closed",
+            event_tail=parcel.event_tail,
+        )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from sluiceway.endings import ParcelEndings
 from sluiceway.line import Line
 from sluiceway.notices import LOUD, Notice, Voice
 from sluiceway.parcel import Parcel, Rest
@@ -24,8 +25,7 @@ from sluiceway.verdict import Retry
 if TYPE_CHECKING:
     from sluiceway.delivery import Callback, Delivery
     from sluiceway.endings import Endings
-    from sluiceway.engine import Batch, Clock, Queue
-    from sluiceway.errors import Sent
+    from sluiceway.engine import Clock, Queue
     from sluiceway.flushing import Flush, Flushing
     from sluiceway.lanes import LaneKeeper
     from sluiceway.sender import Sender
@@ -57,6 +57,7 @@ class Worker:
         self._queue = queue
         self._sender = sender
         self._endings = endings
+        self._ends = ParcelEndings(endings, clock, voice)
         self._flushing = flushing
         self._delivery = delivery
         self._clock = clock
@@ -76,9 +77,6 @@ class Worker:
         self._closing_at: float | None = None
         self._abandoned = False
         self._stumbled = Notice(clock, logging.ERROR, "the worker met %s and goes on; %d times", voice)
-        self._throttled = Notice(
-            clock, logging.WARNING, "no room for more throttled events; dropped the oldest %d", voice
-        )
         self._left = Notice(clock, logging.WARNING, "closed before everything was sent; %d events failed", voice)
         flushing.unsettled = self._line.unsettled
 
@@ -295,10 +293,7 @@ class Worker:
     def _drop_surplus(self) -> None:
         """End what the lanes had no room for."""
         for parcel in self._line.surplus:
-            count = self._endings.dropped(
-                parcel.batch, "throttled", sent=parcel.sent, attempts=parcel.attempts, event_tail=parcel.event_tail
-            )
-            self._throttled.give(events=count)
+            self._ends.drop(parcel)
         if self._line.surplus:
             self._line.forget_surplus()
 
@@ -333,24 +328,13 @@ class Worker:
             parcels = self._line.everything(self._clock.monotonic())
             self._drop_surplus()
             for parcel in parcels:
-                count += self._give_up(parcel.batch, parcel.sent, parcel.attempts, parcel.event_tail)
+                count += self._ends.shut_down(parcel)
             self._line.clear()
         while (batch := self._queue.next_batch(0.0)) is not None:
-            count += self._give_up(batch, "no", 0, b"")
+            count += self._ends.shut_down(Parcel(batch))
         self._flushing.check()
         if count:
             self._left.give(events=count)
-
-    def _give_up(self, batch: Batch, sent: Sent, attempts: int, event_tail: bytes) -> int:
-        return self._endings.failed(
-            batch,
-            "shutdown",
-            sent=sent,
-            status=None,
-            attempts=attempts,
-            message="the client was closed",
-            event_tail=event_tail,
-        )
 
     def _await(self, flush: Flush, deadline: float) -> None:
         if not self._alive:

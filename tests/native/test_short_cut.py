@@ -30,7 +30,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sluiceway import Segment, _native
+from sluiceway import Segment, _native, short_cuts
 
 from .clients import KEY, Kept, Ringed
 
@@ -353,8 +353,9 @@ def test_what_tools_read_of_a_method_is_what_the_function_says(name: str) -> Non
     assert inspect.getdoc(method) == inspect.getdoc(function)
     assert typing.get_type_hints(method) == typing.get_type_hints(function)
     assert inspect.getsource(method) == inspect.getsource(function)
-    for attribute in ("__name__", "__qualname__", "__module__", "__doc__", "__annotations__"):
+    for attribute in ("__name__", "__doc__", "__annotations__"):
         assert getattr(method, attribute) == getattr(function, attribute)
+    assert (method.__module__, method.__qualname__) == (Segment.__module__, f"Segment.{name}")
     client = Ringed()
     bound = getattr(client, name)
     assert inspect.signature(bound) == inspect.signature(function.__get__(client))
@@ -605,3 +606,7 @@ def test_a_client_whose_constructor_raised_can_still_be_called_and_collected() -
     gone = weakref.ref(made.pop())
     gc.collect()
     assert gone() is None
+
+
+def test_the_plans_and_the_engine_mean_the_same_slots() -> None:
+    assert (short_cuts.MESSAGE_ID, short_cuts.TIMESTAMP) == (_native.MESSAGE_ID, _native.TIMESTAMP)

@@ -375,14 +375,15 @@ class NothingIsSentTwice(Delivery):
         return status
 
 
-_MANY = settings(max_examples=300, stateful_step_count=30, deadline=None)
+_MANY = settings(max_examples=150, stateful_step_count=30, deadline=None)
+_SOME = settings(_MANY, max_examples=75)
 TestDelivery = Delivery.TestCase
 TestDelivery.settings = _MANY
 TestClosedInTheMiddle = ClosedInTheMiddle.TestCase
 TestClosedInTheMiddle.settings = _MANY
 TestNobodyElseWaits = NobodyElseWaits.TestCase
-TestNobodyElseWaits.settings = _MANY
+TestNobodyElseWaits.settings = _SOME
 TestOneSchedule = OneSchedule.TestCase
-TestOneSchedule.settings = settings(_MANY, max_examples=100)
+TestOneSchedule.settings = _SOME
 TestNothingIsSentTwice = NothingIsSentTwice.TestCase
-TestNothingIsSentTwice.settings = settings(_MANY, max_examples=100)
+TestNothingIsSentTwice.settings = _SOME

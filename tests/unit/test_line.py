@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from sluiceway.lanes import Hold
+from sluiceway.lanes import Hold, LaneKeeper
 from sluiceway.line import Line
 from sluiceway.parcel import Parcel, Rest
+from sluiceway.vendors.base import Lanes
 
-from .fakes import FakeBatch, keeper
+from .fakes import FakeBatch, keeper, owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,6 +96,40 @@ def test_everything_is_what_came_out_of_the_queue_last_as_well() -> None:
     line.clear()
     assert line.empty
     assert line.unsettled(9) == 0
+
+
+def watched() -> tuple[Line, list[bytes]]:
+    """A line with lanes, and the events that are looked at."""
+    looked: list[bytes] = []
+    page = Lanes(owner=lambda event: (looked.append(event), owner_of(event))[1], max_events=9)
+    return Line(LaneKeeper(page, max_joined_bytes=999, max_batch_events=9)), looked
+
+
+def test_when_the_last_event_of_a_lane_has_ended_no_batch_is_looked_through_any_more() -> None:
+    line, looked = watched()
+    line_of(batch("u/d/0", 0), line=line)
+    assert looked == []
+    line.replace(first(line), Rest([first(line)], Hold(frozenset({("user", "u")}), 5.0)), 0.0)
+    line.unpack(5.0)
+    line_of(batch("v/d/1", 1), line=line, now=6.0)
+    assert looked == [b'"u/d/0"', b'"v/d/1"'], "the lane is there until its event has ended"
+    line.replace(first(line), Rest(), 6.0)
+    line.replace(first(line), Rest(), 6.0)
+    assert line.empty
+    line_of(batch("u/d/2", 2), line=line, now=7.0)
+    assert len(looked) == 2
+    assert first(line, 7.0).batch.ids == ["u/d/2"]
+
+
+def test_when_the_last_wait_is_over_and_nothing_stands_in_a_lane_no_batch_is_looked_through_any_more() -> None:
+    line, looked = watched()
+    line_of(batch("u/d/0", 0), line=line)
+    line.replace(first(line), Rest([], Hold(frozenset({("user", "u")}), 5.0)), 0.0)
+    line_of(batch("v/d/1", 1), line=line, now=4.9)
+    assert looked == [b'"v/d/1"']
+    line_of(batch("u/d/2", 2), line=line, now=5.0)
+    assert looked == [b'"v/d/1"']
+    assert first(line, 5.0).batch.ids == ["v/d/1"]
 
 
 # -- due times

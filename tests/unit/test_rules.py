@@ -199,6 +199,15 @@ def test_what_each_vendor_objects_to(vendor: str, changed: dict[str, Any], fault
     assert found(vendor, event(vendor) | changed) == faulty, "null is absence"
 
 
+@pytest.mark.parametrize("number", ["1e999", "9" * 400, "9" * 5_000])
+@pytest.mark.parametrize("key", ["properties", "event"])
+def test_a_number_of_any_size_is_read(number: str, key: str) -> None:
+    told = json.dumps(event("segment", event_id="a", **{key: "N"})).replace('"N"', number).encode()
+    data = b'{"batch":[%b]}' % told
+    look = QUICK["segment"].look(data, [msgspec.Raw(told)])
+    assert [(fault.kind, fault.key) for fault in look.faults[0]] == [("wrong_type", key)]
+
+
 def test_no_fault_tells_a_value() -> None:
     bad = {
         "type": "secret",

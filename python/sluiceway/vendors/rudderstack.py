@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
-from sluiceway.client import Client
 from sluiceway.delivery import Callback
 from sluiceway.errors import ConfigError
 from sluiceway.events import Id, Timestamp
 from sluiceway.options import GivenOptions
 from sluiceway.reading import Reader, as_secret
-from sluiceway.vendors.rudderstack_page import ALIAS, GROUP, IDENTIFY, PAGE, RUDDERSTACK, SCREEN, TRACK
+from sluiceway.vendors.rudderstack_page import RUDDERSTACK
+from sluiceway.vendors.spec import ALIAS
+from sluiceway.vendors.spec_client import SpecClient
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -41,7 +42,7 @@ def _fitting(given: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
-class RudderStack(Client):
+class RudderStack(SpecClient):
     """A RudderStack source. ``RudderStack("WRITE_KEY", "https://your-data-plane.example.com")``.
 
     The data plane URL is that of your workspace, as the dashboard shows it, or of a server of your own; ``/v1/batch``
@@ -80,92 +81,6 @@ class RudderStack(Client):
             if error.field != "host":
                 raise
             raise ConfigError("data_plane_url", error.message) from None
-
-    def identify(
-        self,
-        user_id: Id | None = None,
-        traits: Mapping[str, Any] | None = None,
-        context: Mapping[str, Any] | None = None,
-        timestamp: Timestamp | None = None,
-        anonymous_id: Id | None = None,
-        integrations: Mapping[str, Any] | None = None,
-        message_id: str | UUID | None = None,
-        *,
-        callback: Callback | None = None,
-    ) -> bool:
-        """Tell who a user is, by traits. Needs ``user_id`` or ``anonymous_id``."""
-        values = (user_id, anonymous_id, traits, context, integrations)
-        return self._send(IDENTIFY, callback, message_id, timestamp, values)
-
-    def track(
-        self,
-        user_id: Id | None = None,
-        event: str | None = None,
-        properties: Mapping[str, Any] | None = None,
-        context: Mapping[str, Any] | None = None,
-        timestamp: Timestamp | None = None,
-        anonymous_id: Id | None = None,
-        integrations: Mapping[str, Any] | None = None,
-        message_id: str | UUID | None = None,
-        *,
-        callback: Callback | None = None,
-    ) -> bool:
-        """Record what a user did. Needs ``event``, and ``user_id`` or ``anonymous_id``."""
-        values = (user_id, anonymous_id, event, properties, context, integrations)
-        return self._send(TRACK, callback, message_id, timestamp, values)
-
-    def page(
-        self,
-        user_id: Id | None = None,
-        category: str | None = None,
-        name: str | None = None,
-        properties: Mapping[str, Any] | None = None,
-        context: Mapping[str, Any] | None = None,
-        timestamp: Timestamp | None = None,
-        anonymous_id: Id | None = None,
-        integrations: Mapping[str, Any] | None = None,
-        message_id: str | UUID | None = None,
-        *,
-        callback: Callback | None = None,
-    ) -> bool:
-        """Record that a user saw a page of a website. Needs ``user_id`` or ``anonymous_id``."""
-        values = (user_id, anonymous_id, category, name, properties, context, integrations)
-        return self._send(PAGE, callback, message_id, timestamp, values)
-
-    def screen(
-        self,
-        user_id: Id | None = None,
-        category: str | None = None,
-        name: str | None = None,
-        properties: Mapping[str, Any] | None = None,
-        context: Mapping[str, Any] | None = None,
-        timestamp: Timestamp | None = None,
-        anonymous_id: Id | None = None,
-        integrations: Mapping[str, Any] | None = None,
-        message_id: str | UUID | None = None,
-        *,
-        callback: Callback | None = None,
-    ) -> bool:
-        """Record that a user saw a screen of an app. Needs ``user_id`` or ``anonymous_id``."""
-        values = (user_id, anonymous_id, category, name, properties, context, integrations)
-        return self._send(SCREEN, callback, message_id, timestamp, values)
-
-    def group(
-        self,
-        user_id: Id | None = None,
-        group_id: Id | None = None,
-        traits: Mapping[str, Any] | None = None,
-        context: Mapping[str, Any] | None = None,
-        timestamp: Timestamp | None = None,
-        anonymous_id: Id | None = None,
-        integrations: Mapping[str, Any] | None = None,
-        message_id: str | UUID | None = None,
-        *,
-        callback: Callback | None = None,
-    ) -> bool:
-        """Put a user into a group, with the group's traits. Needs ``group_id``, and ``user_id`` or ``anonymous_id``."""
-        values = (user_id, anonymous_id, group_id, traits, context, integrations)
-        return self._send(GROUP, callback, message_id, timestamp, values)
 
     def alias(
         self,

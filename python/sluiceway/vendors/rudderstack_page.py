@@ -7,7 +7,6 @@ middleware/uncompress.go, processor/processor.go, config/config.yaml), its newes
 
 from __future__ import annotations
 
-import binascii
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,9 +15,8 @@ import msgspec
 from sluiceway import verdict
 from sluiceway.retry import RetryPolicy, parse_retry_after
 from sluiceway.vendors.base import LIBRARY_NAME, Call, Envelope, Field, Limits, Sending, Vendor, iso_milliseconds
+from sluiceway.vendors.spec import ANONYMOUS_ID, EITHER_ID, PREVIOUS_ID, TRAITS, USER_ID, basic_headers, five_calls
 from sluiceway.verdict import Bisect, Delivered, Reject, Retry, Split, Unauthorized, Verdict
-
-IDENTIFY, TRACK, PAGE, SCREEN, GROUP, ALIAS = range(6)
 
 # The gateway's own bound, on the decompressed body (Gateway.maxReqSizeInKB, 4000 of 1,024 bytes).
 MAX_BODY_BYTES = 4_096_000
@@ -41,54 +39,33 @@ def _library(version: str) -> dict[str, Any]:
     return {"library": {"name": LIBRARY_NAME, "version": version}}
 
 
-_USER_ID = Field(argument="user_id", key="userId", kind="id")
-_ANONYMOUS_ID = Field(argument="anonymous_id", key="anonymousId", kind="id")
-_TRAITS = Field(argument="traits", key="traits", kind="map", default=b"{}")
-_PROPERTIES = Field(argument="properties", key="properties", kind="map", default=b"{}")
-_NAME = Field(argument="name", key="name", kind="label")
-_CATEGORY = Field(argument="category", key="category", kind="label")
 # Unlike Segment's, RudderStack's clients let no caller name another library.
 _CONTEXT = Field(argument="context", key="context", kind="map", ours=_library)
 # All destinations, in the words of RudderStack's Python client.
 _INTEGRATIONS = Field(argument="integrations", key="integrations", kind="map", default=b'{"All":true}')
-_IDS = (_USER_ID, _ANONYMOUS_ID)
-_EITHER_ID = ("user_id", "anonymous_id")
-
-
-def _call(name: str, *fields: Field) -> Call:
-    return Call(name=name, constants={"type": name, "channel": "server"}, fields=fields, one_of=_EITHER_ID)
-
+_CHANNEL = {"channel": "server"}
 
 CALLS = (
     # A user's traits stand in the context, as in RudderStack's Python client: every kind of event may have them there.
-    _call("identify", *_IDS, msgspec.structs.replace(_TRAITS, inside="context"), _CONTEXT, _INTEGRATIONS),
-    _call(
-        "track",
-        *_IDS,
-        Field(argument="event", key="event", kind="name", required=True),
-        _PROPERTIES,
+    *five_calls(
         _CONTEXT,
         _INTEGRATIONS,
+        identify_traits=msgspec.structs.replace(TRAITS, inside="context"),
+        constants=_CHANNEL,
     ),
-    # The documents call the name required; the server asks for none.
-    _call("page", *_IDS, _CATEGORY, _NAME, _PROPERTIES, _CONTEXT, _INTEGRATIONS),
-    _call("screen", *_IDS, _CATEGORY, _NAME, _PROPERTIES, _CONTEXT, _INTEGRATIONS),
-    _call(
-        "group",
-        *_IDS,
-        Field(argument="group_id", key="groupId", kind="id", required=True),
-        _TRAITS,
-        _CONTEXT,
-        _INTEGRATIONS,
-    ),
-    _call(
-        "alias",
-        Field(argument="previous_id", key="previousId", kind="id", required=True),
-        *_IDS,
-        # Only where some are given: an alias is about ids.
-        msgspec.structs.replace(_TRAITS, default=b""),
-        _CONTEXT,
-        _INTEGRATIONS,
+    Call(
+        name="alias",
+        constants={"type": "alias", **_CHANNEL},
+        # Traits only where some are given: an alias is about ids.
+        fields=(
+            PREVIOUS_ID,
+            USER_ID,
+            ANONYMOUS_ID,
+            msgspec.structs.replace(TRAITS, default=b""),
+            _CONTEXT,
+            _INTEGRATIONS,
+        ),
+        one_of=EITHER_ID,
     ),
 )
 
@@ -101,16 +78,6 @@ def envelope(_write_key: str, sending: Sending) -> Envelope:
     """
     sent_at = iso_milliseconds(sending.sent_at).encode()
     return Envelope(b'{"batch":[', b'],"sentAt":"%b"}' % sent_at, b'%b"}' % sent_at)
-
-
-def headers(write_key: str, version: str) -> dict[str, str]:
-    """Basic authentication with the key as user name and no password, the only kind that the gateway takes."""
-    credential = binascii.b2a_base64(f"{write_key}:".encode(), newline=False).decode("ascii")
-    return {
-        "Authorization": f"Basic {credential}",
-        "Content-Type": "application/json",
-        "User-Agent": f"sluiceway/{version}",
-    }
 
 
 def judge(status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> Verdict:
@@ -147,7 +114,8 @@ RUDDERSTACK = Vendor(
     path="/v1/batch",
     limits=LIMITS,
     envelope=envelope,
-    headers=headers,
+    # Basic is the only kind that the gateway takes.
+    headers=basic_headers,
     judge=judge,
     retry=RetryPolicy(),
     # All of RudderStack's own clients send gzip; the server reads it since 1.4.

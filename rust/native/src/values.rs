@@ -16,6 +16,7 @@ impl Places {
     /// Nothing is given.
     #[inline]
     pub(crate) fn new() -> Self {
+        // A constant: a value would be copied to each place, by a call.
         Self { places: [const { MaybeUninit::uninit() }; MAX_FIELDS], given: 0 }
     }
 

@@ -160,10 +160,7 @@ impl Walk<'_, '_> {
                 #[cfg(Py_GIL_DISABLED)]
                 // SAFETY: both were just handed out under the dict's lock.
                 let _held = unsafe {
-                    (
-                        pyo3::Py::<pyo3::PyAny>::from_borrowed_ptr(self.py, key),
-                        pyo3::Py::<pyo3::PyAny>::from_borrowed_ptr(self.py, value),
-                    )
+                    (pyo3::Bound::from_borrowed_ptr(self.py, key), pyo3::Bound::from_borrowed_ptr(self.py, value))
                 };
                 // SAFETY: as above.
                 unsafe {
@@ -257,7 +254,7 @@ impl Walk<'_, '_> {
                 };
                 #[cfg(Py_GIL_DISABLED)]
                 // SAFETY: just handed out under the list's lock.
-                let _held = unsafe { pyo3::Py::<pyo3::PyAny>::from_borrowed_ptr(self.py, item) };
+                let _held = unsafe { pyo3::Bound::from_borrowed_ptr(self.py, item) };
                 // SAFETY: as above.
                 unsafe { self.value(item, depth)? };
                 self.check()?;

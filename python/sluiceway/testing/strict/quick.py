@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from sluiceway.testing.ids import pack_uuids
+from sluiceway.testing.strict.reading import decoded
 from sluiceway.testing.strict.schema import Schema
 from sluiceway.vendors.base import Vendor
 from sluiceway.vendors.beyond import trims_ids
@@ -72,7 +73,7 @@ class Quick:
             suspects.update(at for at, raw in enumerate(raws) if len(raw) > self._max_text_chars and self._is_long(raw))
         if self._max_depth and _is_deep(body, self._max_depth + 3):  # the envelope, its list and the event itself
             suspects.update(at for at, raw in enumerate(raws) if _is_deep(bytes(raw), self._max_depth + 1))
-        found = {at: self.faults(msgspec.json.decode(raws[at])) for at in sorted(suspects)}
+        found = {at: self.faults(decoded(raws[at])) for at in sorted(suspects)}
         return Look(ids, {at: wrong for at, wrong in found.items() if wrong})
 
     def faults(self, event: Any) -> list[Fault]:
@@ -83,7 +84,7 @@ class Quick:
         ids: list[str] = []
         found: dict[int, list[Fault]] = {}
         for at, raw in enumerate(raws):
-            event = msgspec.json.decode(raw)
+            event = decoded(raw)
             if wrong := self.faults(event):
                 found[at] = wrong
             said = event.get(self._vendor.id_key) if isinstance(event, dict) else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -31,6 +33,9 @@ def _given(limits: Limits) -> dict[str, int]:
 
 
 _NONE = Limits()
+
+# Python reads no longer integers from a text.
+_MOST_DIGITS = 4_000
 
 
 class Reading(msgspec.Struct):
@@ -85,7 +90,15 @@ def refused_alone(status: int, reading: Reading) -> Fate:
     return "refused" if status in (400, 413) and len(reading.ids) == 1 else "open"
 
 
+def decoded(raw: msgspec.Raw) -> Any:
+    """Decode one event, which is known to be JSON, whatever numbers it has."""
+    try:
+        return msgspec.json.decode(raw)
+    except msgspec.ValidationError:  # a number that has no place in 64 bits
+        return json.loads(bytes(raw), parse_int=lambda digits: int(digits) if len(digits) < _MOST_DIGITS else math.inf)
+
+
 def as_dict(raw: msgspec.Raw) -> dict[str, Any] | None:
     """Decode one event; None when it is no object."""
-    event = msgspec.json.decode(raw)
+    event = decoded(raw)
     return event if isinstance(event, dict) else None
