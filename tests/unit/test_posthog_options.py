@@ -49,7 +49,7 @@ def test_the_defaults_are_those_of_the_documents() -> None:
     assert options.endpoint.url == "https://us.i.posthog.com/batch/"
     assert (options.flush_at, options.flush_interval, options.flush_first) == (20, 10.0, True)
     assert (options.max_event_bytes, options.max_batch_bytes) == (921_600, 5_242_880)
-    assert (options.max_batch_events, options.gzip) == (50_000, True)
+    assert (options.max_batch_events, options.gzip) == (2_500, True)
     assert options.retry == RetryPolicy(retry_count=3, base_seconds=3.0, cap_seconds=30.0)
 
 

@@ -167,7 +167,7 @@ class Ledger:
         log: Sequence[Logged] = (),
     ) -> None:
         """Count a request that has been read, at the moment it is answered (or reset: `status` None)."""
-        checksums = [checksum >> 16 & _CHECKSUM for checksum in map(adler32, reading.lasting)]
+        checksums = list(map(adler32, reading.lasting))
         ids = pack(reading.ids)
         with self._changed:
             count = self._count
@@ -197,8 +197,8 @@ class Ledger:
             for event_id, checksum in zip(ids, checksums, strict=True):
                 self._note_one(event_id, checksum, flag)
             return
-        values, before = _VALUES, len(seen)
-        seen.update(zip(ids, [values[checksum | flag] for checksum in checksums], strict=True))
+        values, mask, before = _VALUES, _CHECKSUM, len(seen)
+        seen.update(zip(ids, [values[checksum >> 16 & mask | flag] for checksum in checksums], strict=True))
         if len(seen) == before + len(ids):
             count["ids"] += len(ids) if flag & _ACKNOWLEDGED else 0
             count["refused"] += len(ids) if flag & _REFUSED else 0
@@ -210,6 +210,7 @@ class Ledger:
 
     def _note_one(self, event_id: bytes, checksum: int, flag: int) -> None:
         seen, count = self._seen, self._count
+        checksum = checksum >> 16 & _CHECKSUM
         value = seen.get(event_id)
         if value is None:
             value = checksum

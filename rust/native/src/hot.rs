@@ -25,6 +25,7 @@ use pyo3::{
 use sluiceway_core::shape::MAX_FIELDS;
 
 use crate::{
+    entries::Entries,
     inlet::Inlet,
     outcome::UNATTENDED,
     push::{self, Call},
@@ -205,11 +206,11 @@ unsafe fn mapped(py: Python<'_>, queue: &Queue, method: &Method, dict: *mut PyOb
     let dict = held.as_ptr();
     with_critical_section(&held, || {
         let mut event = Event::new(method);
-        let (mut place, mut key, mut value) = (0, ptr::null_mut(), ptr::null_mut());
         // SAFETY: a dict, attached. Key and value are borrowed from it, and nothing from here
         // to the end of the push runs Python code that could change it.
         unsafe {
-            while ffi::PyDict_Next(dict, &raw mut place, &raw mut key, &raw mut value) != 0 {
+            let mut entries = Entries::of(dict);
+            while let Some((key, value)) = entries.next() {
                 if ffi::PyUnicode_CheckExact(key) == 0 {
                     return None;
                 }

@@ -7,12 +7,12 @@
 //! GIL nobody else runs, and without one each container is locked while it is read and
 //! what it holds is held.
 //!
-//! Raw `pyo3-ffi` rather than safe pyo3: `PyDict_Next` over borrowed references instead of
-//! an iterator that counts references and panics on mutation halves the walk of a small
-//! dict, which is most of a push.
+//! Raw `pyo3-ffi` rather than safe pyo3: borrowed references instead of an iterator that
+//! counts references and panics on mutation halve the walk of a small dict, which is most
+//! of a push.
 #![allow(unsafe_code, reason = "reads objects through borrowed pointers; each block says what holds them")]
 
-use std::{ffi::c_int, ptr};
+use std::ffi::c_int;
 
 use pyo3::{Borrowed, Python, ffi, ffi::PyObject, sync::critical_section::with_critical_section};
 use sluiceway_core::{
@@ -23,7 +23,10 @@ use sluiceway_core::{
     words::{Meaning, Watch, is_among},
 };
 
-use crate::text::{self, Text};
+use crate::{
+    entries::Entries,
+    text::{self, Text},
+};
 
 mod field;
 pub(crate) mod rare;
@@ -151,10 +154,11 @@ impl Walk<'_, '_> {
         // SAFETY: the caller holds it.
         let held = unsafe { Borrowed::from_ptr(self.py, dict) };
         with_critical_section(&held, || {
-            let (mut place, mut key, mut value) = (0, ptr::null_mut(), ptr::null_mut());
-            // SAFETY: a dict, attached, and locked where there is no GIL. Key and value
-            // are borrowed from it; nothing in the loop runs Python code that could change it.
-            while unsafe { ffi::PyDict_Next(dict, &raw mut place, &raw mut key, &raw mut value) } != 0 {
+            // SAFETY: a dict, attached, and locked where there is no GIL. Key and value are
+            // borrowed from it; nothing in the loop runs Python code that could change it.
+            let mut entries = unsafe { Entries::of(dict) };
+            // SAFETY: as above.
+            while let Some((key, value)) = unsafe { entries.next() } {
                 // Without a GIL the lock is let go while a nested container waits for its
                 // own, so what is being walked must be held.
                 #[cfg(Py_GIL_DISABLED)]

@@ -37,7 +37,7 @@ class Quick:
     """Looks through the batches of one vendor. Immutable; safe to use from several threads.
 
     `batch_key` is where the envelope has its events. `further` and `required` are types of keys that no field has.
-    `suspicious` sees the decoded events, whose attributes are the page's arguments, and names those to be looked at.
+    `suspicious` sees the decoded events, whose attributes are the page's arguments (see `Schema`), and names those to be looked at.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Quick:
 
     def _suspects(self, events: Sequence[Any], ids: Sequence[str]) -> Iterator[int]:
         """What the types cannot say, asked of all events at once wherever possible."""
-        if self._either and None in map(self._either[0], events):
+        if self._either and None in [event.first_ for event in events]:
             nobody = (None,) * len(self._either)
             given = zip(*(map(argument, events) for argument in self._either), strict=True)
             yield from (at for at, who in enumerate(given) if who == nobody)

@@ -44,17 +44,18 @@ class Schema:
         if len(keys) > 1 or (not tagged and len(plain) != 1):
             raise ValueError(f"the calls of {vendor.name} differ by {keys}: one key, or one plain call, is needed")
         calls = vendor.calls if tagged else tuple(plain)
-        self.either: list[str] = list(dict.fromkeys(argument for call in calls for argument in call.one_of))
-        """Arguments of which one must be given."""
-        self.ids: list[str] = sorted({field.argument for field in _outer(calls) if field.kind == "id"})
+        self._either = list(dict.fromkeys(argument for call in calls for argument in call.one_of))
+        self.either: list[str] = list(map(self._attribute, self._either))
+        """Attributes of which one must be given, `first_` and others."""
+        self.ids: list[str] = sorted({self._attribute(field.argument) for field in _outer(calls) if field.kind == "id"})
         self.refusing: dict[str, frozenset[str]] = {
-            field.argument: frozenset(field.refused) for field in _outer(calls) if field.refused
+            self._attribute(field.argument): frozenset(field.refused) for field in _outer(calls) if field.refused
         }
-        """Texts in lower case that an argument must not be."""
+        """Texts in lower case that an attribute must not be."""
         self.special_names: frozenset[str] = frozenset()
         """Names of events of which a call of their own asks for more."""
         self.name = ""
-        """The argument that has the name."""
+        """The attribute that has the name."""
         if keys and not tagged:
             self.special_names = frozenset(call.constants[keys[0]] for call in vendor.calls if call is not plain[0])
             [self.name] = [field.argument for field in plain[0].fields if field.key == keys[0]]
@@ -66,6 +67,10 @@ class Schema:
         event = reduce(or_, self._types)
         return msgspec.defstruct("Batch", [("events", list[event])], rename={"events": key}, gc=False)  # type: ignore[valid-type]
 
+    def _attribute(self, argument: str) -> str:
+        """By a name that is the same for all vendors, the first of those that must be given is read fastest."""
+        return "first_" if self._either[:1] == [argument] else argument
+
     def _event(self, call: Call, tag_key: str, asked: Iterable[str]) -> Any:
         vendor = self._vendor
         names = {_OWN_ID: vendor.id_key, _OWN_TIME: vendor.time_key}
@@ -76,21 +81,22 @@ class Schema:
             names[_GIVEN_TIME] = vendor.given_time_key
             optional.append((_GIVEN_TIME, MOMENT | None, None))
         for field in _outer([call]):
-            names[field.argument] = field.key
+            attribute = self._attribute(field.argument)
+            names[attribute] = field.key
             inner = [other for other in call.fields if other.inside == field.key]
             is_required = field.required or any(other.required for other in inner)
             kind = _object_of(inner) if inner else _type(field)
             if is_required:
-                required.append((field.argument, kind))
+                required.append((attribute, kind))
             else:
-                optional.append((field.argument, kind | None, None))
+                optional.append((attribute, kind | None, None))
         for number, (key, kind) in enumerate(self._further.items()):
             names[f"further_{number}_"] = key
             optional.append((f"further_{number}_", kind | None, None))
         for number, (key, kind) in enumerate(self._required.items()):
             names[f"required_{number}_"] = key
             required.append((f"required_{number}_", kind))
-        absent = {argument: None for argument in asked if argument not in names}  # this call knows none
+        absent = {attribute: None for attribute in asked if attribute not in names}  # this call knows none
         tag = {"tag": call.constants[tag_key], "tag_field": tag_key} if tag_key else {}
         return msgspec.defstruct(
             f"Event_{call.name}", required + optional, rename=names, namespace=absent, gc=False, **tag
