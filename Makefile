@@ -16,10 +16,10 @@ export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help dev fmt lint lint-rust lint-python test test-rust test-python loom loom-mutants conserve demo bench bench-quick bench-rust sdist clean
+.PHONY: help dev fmt lint lint-rust lint-python test test-rust test-python loom loom-mutants conserve conserve-vendors demo bench bench-quick bench-rust sdist clean
 
 help: ## List the verbs
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -75,6 +75,10 @@ loom-mutants: ## Weaken each memory ordering alone and see a model fail
 
 conserve: $(VENV)/.built ## Account for 5,000,000 events through a server that fails at random
 	$(BIN)/python tests/conserve.py --events 5000000 --threads 8 --seed $(SEED)
+
+conserve-vendors: $(VENV)/.built ## The same for 100,000 events of each vendor, refused and throttled as it does
+	@for vendor in segment rudderstack posthog capture amplitude; do \
+	  echo "== $$vendor" && $(BIN)/python tests/conserve.py --vendor $$vendor --events 100000 --seed $(SEED) || exit 1; done
 
 demo: $(VENV)/.built ## Import 336,776 flights into a local receiver; VENDOR=posthog for another than Segment
 	$(BIN)/python examples/demo_flights.py $(if $(VENDOR),--vendor $(VENDOR))

@@ -65,8 +65,11 @@ def test_a_plain_mapping_is_taken_as_its_entries() -> None:
         "properties": {"a": 1},
         "key7": 2.5,
     }
+    # A value of None is none.
+    assert client.log_event({**EVENT, "key8": None, "insert_id": None}) is True
+    assert client.track(**EVENT, key8=None, insert_id=None) is True
     assert client.handed_on == []
-    assert client.engine.queue.counters()["offered"] == 1
+    assert client.engine.queue.counters()["offered"] == 3
 
 
 names = st.sampled_from(NAMES) | st.text(max_size=3)

@@ -30,8 +30,8 @@ PATH_V0 = "/batch/"
 PATH_V1 = "/i/v1/analytics/events"
 
 # An event over Kafka's 1,000,000 bytes is refused after the ones before it were taken; the Python client stops at
-# 900 KiB and closes a batch at 5 MiB. The server sets no number of events. It refuses a whole batch for one bad event and
-# does not say which: to find that one among 2,500 takes two dozen requests, and a search ends after 64.
+# 900 KiB and closes a batch at 5 MiB. The server sets no number of events, but it refuses a whole batch for one bad
+# event and does not say which: to find that one among 2,500 takes two dozen requests, and a search ends after 64.
 LIMITS_V0 = Limits(
     max_event_bytes=900 * 1024,
     max_batch_bytes=5 * 1024 * 1024,

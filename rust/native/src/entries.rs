@@ -8,7 +8,11 @@
 //! imported, it found in sample dicts what `PyDict_Next` found.
 #![allow(unsafe_code, reason = "reads CPython's dicts; each block says what it relies on")]
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    ops::Range,
+    ptr::{self, NonNull},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use pyo3::{ffi, ffi::PyObject, prelude::*, types::PyDict};
 
@@ -19,25 +23,48 @@ use self::elsewhere as table;
 /// module is imported, which is before any walk.
 static IS_PROVEN: AtomicBool = AtomicBool::new(false);
 
+/// A key and its value; a value that is null was deleted.
+type Entry = [*mut PyObject; 2];
+
 /// The entries of one dict, and how far they were read.
-///
-/// As with `PyDict_Next`, what it says of a dict that is changed meanwhile is stale, and to
-/// ask on is safe.
 pub(crate) struct Entries {
-    dict: *mut PyObject,
+    /// What is left of them where they lie; nothing, if `PyDict_Next` is asked.
+    rest: Range<*const Entry>,
+    /// Whom `PyDict_Next` is asked about.
+    dict: Option<NonNull<PyObject>>,
     place: isize,
-    is_short: bool,
 }
 
 impl Entries {
     /// # Safety
-    /// Attached; `dict` is exactly a dict and held, and locked where there is no GIL, as
-    /// long as entries are asked for.
+    /// Attached; `dict` is exactly a dict and held, and nobody changes it as long as entries
+    /// are asked for: no Python code runs, and where there is no GIL it is locked.
     #[inline]
     pub(crate) unsafe fn of(dict: *mut PyObject) -> Self {
+        if IS_PROVEN.load(Ordering::Relaxed) {
+            // SAFETY: promised by the caller.
+            unsafe { Self::read(dict) }
+        } else {
+            Self::asked(dict)
+        }
+    }
+
+    /// Reads the entries where they lie, if they lie as they do in most dicts.
+    ///
+    /// # Safety
+    /// As [`Entries::of`].
+    #[inline]
+    unsafe fn read(dict: *mut PyObject) -> Self {
         // SAFETY: promised by the caller.
-        let is_short = IS_PROVEN.load(Ordering::Relaxed) && unsafe { table::is_plain(dict) };
-        Self { dict, place: 0, is_short }
+        match unsafe { table::entries(dict) } {
+            Some(rest) => Self { rest, dict: None, place: 0 },
+            None => Self::asked(dict),
+        }
+    }
+
+    #[inline]
+    fn asked(dict: *mut PyObject) -> Self {
+        Self { rest: ptr::null()..ptr::null(), dict: NonNull::new(dict), place: 0 }
     }
 
     /// The next key and value, borrowed from the dict.
@@ -46,14 +73,19 @@ impl Entries {
     /// As [`Entries::of`].
     #[inline]
     pub(crate) unsafe fn next(&mut self) -> Option<(*mut PyObject, *mut PyObject)> {
-        // SAFETY: promised by the caller.
+        // SAFETY: promised by the caller: the entries are where they were, and `start` is at
+        // one of them until it is at their end.
         unsafe {
-            if self.is_short {
-                return table::next(self.dict, &mut self.place);
+            while self.rest.start != self.rest.end {
+                let [key, value] = self.rest.start.read();
+                self.rest.start = self.rest.start.add(1);
+                if !value.is_null() {
+                    return Some((key, value));
+                }
             }
-            let (mut key, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
-            (ffi::PyDict_Next(self.dict, &raw mut self.place, &raw mut key, &raw mut value) != 0)
-                .then_some((key, value))
+            let (mut key, mut value) = (ptr::null_mut(), ptr::null_mut());
+            let found = ffi::PyDict_Next(self.dict?.as_ptr(), &raw mut self.place, &raw mut key, &raw mut value);
+            (found != 0).then_some((key, value))
         }
     }
 }
@@ -84,26 +116,23 @@ pub(crate) fn prove(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// Whether both ways find the same in `dict`, if the short one may be taken at all.
+/// Whether both ways find the same in `dict`, if the short one can be taken at all.
 fn is_same(dict: &Bound<'_, PyDict>) -> bool {
     // SAFETY: attached, exactly a dict, held, and nobody else's.
     unsafe {
-        let is_short = table::is_plain(dict.as_ptr());
-        let mut ways = [is_short, false].map(|is_short| Entries { dict: dict.as_ptr(), place: 0, is_short });
-        for _ in 0..=dict.len() {
-            let [one, other] = &mut ways;
-            if one.next() != other.next() {
-                return false;
-            }
-        }
-        true
+        let (mut read, mut asked) = (Entries::read(dict.as_ptr()), Entries::asked(dict.as_ptr()));
+        (0..=dict.len()).all(|_| read.next() == asked.next())
     }
 }
 
-/// How CPython 3.11 to 3.13 keep a dict (Objects/dictobject.c, Include/internal/pycore_dict.h).
+/// How CPython 3.11 to 3.13 keep a dict: `Objects/dictobject.c`, `Include/internal/pycore_dict.h`.
 #[cfg(all(Py_3_11, not(any(Py_3_14, Py_GIL_DISABLED, PyPy, GraalPy))))]
 mod table {
+    use std::ops::Range;
+
     use pyo3::{ffi, ffi::PyObject};
+
+    use super::Entry;
 
     /// What stands before a table's indices, behind which the entries follow.
     #[repr(C)]
@@ -118,46 +147,26 @@ mod table {
         entries: isize,
     }
 
-    /// Each key is exactly a `str`, and an entry is a key and a value.
+    /// Each key is exactly a `str`, and an entry does not say its hash.
     const KIND_UNICODE: u8 = 1;
 
-    /// Whether the dict has a table of its own with entries of a key and a value.
+    /// The entries of a dict that has names for keys and a table of its own.
     ///
     /// # Safety
     /// As [`Entries::of`](super::Entries::of).
     #[inline]
-    pub(super) unsafe fn is_plain(dict: *mut PyObject) -> bool {
-        // SAFETY: a dict always has a table; it may share that with others of its class,
-        // and has its values elsewhere then.
+    pub(super) unsafe fn entries(dict: *mut PyObject) -> Option<Range<*const Entry>> {
+        // SAFETY: a dict always has a table. It shares that with others of its class, and has
+        // its values elsewhere, only if `ma_values` says where. Behind its indices, which
+        // take eight bytes or a multiple, a table has as many entries as it says.
         unsafe {
             let dict = dict.cast::<ffi::PyDictObject>();
-            (*dict).ma_values.is_null() && (*(*dict).ma_keys.cast::<Head>()).kind == KIND_UNICODE
-        }
-    }
-
-    /// The next entry that was not deleted.
-    ///
-    /// # Safety
-    /// As [`Entries::of`](super::Entries::of), and `is_plain` has said so.
-    #[inline]
-    pub(super) unsafe fn next(dict: *mut PyObject, place: &mut isize) -> Option<(*mut PyObject, *mut PyObject)> {
-        // SAFETY: dict and table are looked at anew for each entry, so they are as they are
-        // now: behind its indices a table has as many entries as it says.
-        unsafe {
-            if !is_plain(dict) {
+            let head = (*dict).ma_keys.cast::<Head>();
+            if !(*dict).ma_values.is_null() || (*head).kind != KIND_UNICODE {
                 return None;
             }
-            let head = (*dict.cast::<ffi::PyDictObject>()).ma_keys.cast::<Head>();
-            let indices = head.add(1).cast::<u8>();
-            let entries = indices.add(1 << (*head).log2_index_bytes).cast::<[*mut PyObject; 2]>();
-            while *place < (*head).entries {
-                let [key, value] = entries.offset(*place).read();
-                *place += 1;
-                if !value.is_null() {
-                    return Some((key, value));
-                }
-            }
-            None
+            let first = head.add(1).byte_add(1 << (*head).log2_index_bytes).cast::<Entry>().cast_const();
+            Some(first..first.offset((*head).entries))
         }
     }
 }
@@ -165,13 +174,13 @@ mod table {
 /// Other interpreters are asked.
 #[cfg(not(all(Py_3_11, not(any(Py_3_14, Py_GIL_DISABLED, PyPy, GraalPy)))))]
 mod elsewhere {
+    use std::ops::Range;
+
     use pyo3::ffi::PyObject;
 
-    pub(super) unsafe fn is_plain(_dict: *mut PyObject) -> bool {
-        false
-    }
+    use super::Entry;
 
-    pub(super) unsafe fn next(_dict: *mut PyObject, _place: &mut isize) -> Option<(*mut PyObject, *mut PyObject)> {
+    pub(super) unsafe fn entries(_dict: *mut PyObject) -> Option<Range<*const Entry>> {
         None
     }
 }

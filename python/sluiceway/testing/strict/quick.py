@@ -37,7 +37,8 @@ class Quick:
     """Looks through the batches of one vendor. Immutable; safe to use from several threads.
 
     `batch_key` is where the envelope has its events. `further` and `required` are types of keys that no field has.
-    `suspicious` sees the decoded events, whose attributes are the page's arguments (see `Schema`), and names those to be looked at.
+    `suspicious` sees the decoded events, whose attributes are the page's arguments (see `Schema`), and names those that
+    are to be looked at.
     """
 
     def __init__(

@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "as walk.rs")]
 
 use pyo3::{
-    Borrowed, Bound, Py, PyErr, PyResult, Python, ffi,
+    Borrowed, Bound, Py, PyAny, PyErr, PyResult, Python, ffi,
     ffi::PyObject,
     prelude::PyAnyMethods,
     sync::PyOnceLock,
@@ -154,13 +154,17 @@ pub(crate) unsafe fn datetime(value: *mut PyObject) -> Option<i64> {
     }
 }
 
-/// `uuid.UUID`.
-static UUID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+/// `uuid.UUID`, and the slot in which each holds its number.
+static UUID: PyOnceLock<(Py<PyType>, Py<PyAny>)> = PyOnceLock::new();
 
 /// Imports what a walk compares types with: an import is Python code, so it has no place in
 /// a walk.
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
-    UUID.import(py, "uuid", "UUID")?;
+    UUID.get_or_try_init(py, || {
+        let kind = py.import("uuid")?.getattr("UUID")?.cast_into::<PyType>()?;
+        let slot = kind.getattr("int")?;
+        Ok::<_, PyErr>((kind.unbind(), slot.unbind()))
+    })?;
     // SAFETY: attached.
     unsafe {
         ffi::PyDateTime_IMPORT();
@@ -168,18 +172,25 @@ pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     }
 }
 
-/// The bytes of an exact `uuid.UUID`, whose one slot is read without Python code: only an
-/// exact int is taken from it, as anybody may have put anything there.
+/// The bytes of an exact `uuid.UUID`. Its slot is read as it was when the module was imported,
+/// whatever the class says by now, so no Python code runs; and only an exact int is taken
+/// from it, as anybody may have put anything there.
 ///
 /// # Safety
 /// Attached; `value` is held.
 pub(crate) unsafe fn uuid(py: Python<'_>, value: *mut PyObject) -> Option<[u8; 16]> {
-    // SAFETY: promised by the caller.
-    let value = unsafe { Borrowed::from_ptr(py, value) };
-    if !UUID.get(py).is_some_and(|kind| value.get_type().is(kind)) {
-        return None;
-    }
-    let number = value.getattr("int").ok()?;
+    let (kind, slot) = UUID.get(py)?;
+    // SAFETY: attached and held; a slot is read by its type, which is checked, from an object
+    // of the class that it belongs to.
+    let number = unsafe {
+        if ffi::Py_TYPE(value) != kind.as_ptr().cast()
+            || ffi::Py_TYPE(slot.as_ptr()) != &raw mut ffi::PyMemberDescr_Type
+        {
+            return None;
+        }
+        let read = ffi::PyMemberDescr_Type.tp_descr_get?;
+        Bound::from_owned_ptr_or_err(py, read(slot.as_ptr(), value, kind.as_ptr())).ok()?
+    };
     if !number.is_exact_instance_of::<PyInt>() {
         return None;
     }
