@@ -99,9 +99,10 @@ def test_policy_knows_no_clock_no_socket_no_thread_and_no_log(room: str) -> None
         ("events", {"errors", "nesting", "values", "vendors.base"}),
         ("lifecycle", {"errors"}),
         ("parcel", {"retry", "vendors.base"}),
-        ("lanes", {"parcel", "vendors.base"}),
+        ("hold", {"vendors.base"}),
+        ("lanes", {"hold", "parcel", "vendors.base"}),
         ("line", {"lanes", "parcel"}),
-        ("sorting", {"lanes", "vendors.base", "verdict"}),
+        ("sorting", {"hold", "vendors.base", "verdict"}),
         ("handover", {"report", "transport"}),
     ],
 )

@@ -17,32 +17,18 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from sluiceway.hold import Hold, Name, names_of
 from sluiceway.parcel import Parcel, Stay, gathered
 from sluiceway.vendors.base import Owner
 
 if TYPE_CHECKING:
     from sluiceway.vendors.base import Lanes as Page
 
-Name: TypeAlias = "tuple[str, ...]"
-"""("user", id), ("device", id) or ("pair", user, device)."""
-
 _ROOM_FOR_COMMA = 1
-
-
-def names_of(owner: Owner) -> tuple[Name, Name, Name]:
-    """Return every name under which an event of this owner could be made to wait."""
-    return ("user", owner.user), ("device", owner.device), ("pair", owner.user, owner.device)
-
-
-class Hold(msgspec.Struct, frozen=True):
-    """Who has to wait from now on, and until when, in monotonic seconds."""
-
-    names: frozenset[Name]
-    until: float
 
 
 class Lanes(msgspec.Struct, frozen=True):

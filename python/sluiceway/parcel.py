@@ -14,7 +14,7 @@ from sluiceway.vendors.base import Owner, Sending
 if TYPE_CHECKING:
     from sluiceway.engine import Batch
     from sluiceway.errors import Sent
-    from sluiceway.lanes import Hold
+    from sluiceway.hold import Hold
 
 # Finding one poisoned event among 2,500 takes 24 requests. Beyond 64 it is not one event but the whole batch, and a
 # search to the end would cost a request for each event.

@@ -13,7 +13,7 @@ import msgspec
 
 from sluiceway.endings import ParcelEndings
 from sluiceway.handover import hand_over
-from sluiceway.lanes import Hold
+from sluiceway.hold import Hold
 from sluiceway.notices import LOUD, Notice, Voice
 from sluiceway.parcel import Bisection, Parcel, Rest
 from sluiceway.retry import GiveUp, RetryPolicy, plan

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from sluiceway.lanes import Name, names_of
+from sluiceway.hold import Name, names_of
 from sluiceway.vendors.base import Owner
 from sluiceway.verdict import Mixed, Named, Partial, Throttled
 

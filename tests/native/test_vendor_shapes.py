@@ -250,3 +250,16 @@ def test_the_limit_counts_constant_text_and_both_times_to_the_byte(time_format: 
         assert engine.push(*values, timestamp=given) == outcome
         if outcome == 5:
             assert engine.queue.refused_bytes() == len(event)
+
+
+def test_a_second_time_is_counted_before_anything_is_measured() -> None:
+    """Far below the limit nothing is measured at the call; what brings an event near it counts from the first byte."""
+    key = "k" * 300
+    shape = Shape(b"{", [Field("a", "text")], given_time_key=key)
+
+    def first_measured(timestamp: datetime | None) -> int:
+        engine = Engine(shape, max_event_bytes=6_000)
+        # As JSON each takes six times as much: what is measured is refused.
+        return next(n for n in range(2_000, 3_000) if engine.push("\1" * n, timestamp=timestamp, message_id=ID) == 5)
+
+    assert first_measured(None) - first_measured(WHEN) == len(f',"{key}":{STAMP}') - len('"timestamp":')

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluiceway.lanes import NO_LANES, Hold, LaneKeeper, Lanes, Name
+from sluiceway.hold import Hold, Name
+from sluiceway.lanes import NO_LANES, LaneKeeper, Lanes
 from sluiceway.parcel import Parcel
 from sluiceway.vendors.base import Lanes as Page
 from sluiceway.vendors.base import Owner

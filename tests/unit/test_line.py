@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from sluiceway.lanes import Hold, LaneKeeper
+from sluiceway.hold import Hold
+from sluiceway.lanes import LaneKeeper
 from sluiceway.line import Line
 from sluiceway.parcel import Parcel, Rest
 from sluiceway.vendors.base import Lanes

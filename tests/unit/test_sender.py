@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluiceway.lanes import Hold
+from sluiceway.hold import Hold
 from sluiceway.parcel import Parcel, Rest, Stay
 from sluiceway.retry import RetryPolicy
 from sluiceway.vendors.base import Envelope, Owner, Sending
