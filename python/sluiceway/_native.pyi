@@ -17,6 +17,7 @@ __all__ = [
     "INTERNAL",
     "MESSAGE_ID",
     "QUEUE_FULL",
+    "READS_DICTS",
     "STALE",
     "TIMESTAMP",
     "UNATTENDED",
@@ -31,6 +32,9 @@ __all__ = [
 
 __version__: Final[str]
 """The version of the package, from the one place that knows it."""
+
+READS_DICTS: Final[bool]
+"""Whether a dict's entries are read where they lie (CPython 3.11 to 3.13, with a GIL), not asked for one by one."""
 
 UNATTENDED: Final[int]
 """Accepted, but no worker has announced itself yet."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
+import sys
+import sysconfig
 import uuid
 from types import SimpleNamespace
 from typing import Any
@@ -12,12 +14,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sluiceway import _native
 from sluiceway._native import Field, Shape
 
 from .clients import apart
 from .engine import HARD, Engine
 
 ANY = Engine(Shape(b"{", [Field("f", "any")]), max_event_bytes=8_000_000, max_batch_bytes=9_000_000)
+
+
+def test_entries_are_read_where_they_lie_on_the_versions_it_was_tried_on() -> None:
+    """The module compares both ways when it is imported; a wrong idea of a dict would leave it with the slow one."""
+    has_gil = not sysconfig.get_config_var("Py_GIL_DISABLED")
+    assert _native.READS_DICTS is ((3, 11) <= sys.version_info < (3, 14) and has_gil)
 
 
 def check(entries: dict[Any, Any]) -> None:

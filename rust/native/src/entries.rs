@@ -91,9 +91,9 @@ impl Entries {
 }
 
 /// Compares the short way with `PyDict_Next` on dicts as they come about, and takes it from
-/// then on if it never differs.
-pub(crate) fn prove(py: Python<'_>) -> PyResult<()> {
-    let mut is_proven = true;
+/// then on if it never differs. Returns whether it does.
+pub(crate) fn prove(py: Python<'_>) -> PyResult<bool> {
+    let mut is_proven = table::IS_KNOWN;
     // Tables of each size up to those whose indices take two bytes.
     for len in [0, 1, 5, 6, 11, 22, 43, 86, 171, 400] {
         let dict = PyDict::new(py);
@@ -113,7 +113,7 @@ pub(crate) fn prove(py: Python<'_>) -> PyResult<()> {
         is_proven &= is_same(&dict);
     }
     IS_PROVEN.store(is_proven, Ordering::Relaxed);
-    Ok(())
+    Ok(is_proven)
 }
 
 /// Whether both ways find the same in `dict`, if the short one can be taken at all.
@@ -133,6 +133,8 @@ mod table {
     use pyo3::{ffi, ffi::PyObject};
 
     use super::Entry;
+
+    pub(super) const IS_KNOWN: bool = true;
 
     /// What stands before a table's indices, behind which the entries follow.
     #[repr(C)]
@@ -179,6 +181,8 @@ mod elsewhere {
     use pyo3::ffi::PyObject;
 
     use super::Entry;
+
+    pub(super) const IS_KNOWN: bool = false;
 
     pub(super) unsafe fn entries(_dict: *mut PyObject) -> Option<Range<*const Entry>> {
         None
