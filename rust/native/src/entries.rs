@@ -149,7 +149,8 @@ mod table {
         entries: isize,
     }
 
-    /// Each key is exactly a `str`, and an entry does not say its hash.
+    /// Each key is exactly a `str`, an entry does not say its hash, and the table is one dict's
+    /// own: that of several, whose values are elsewhere, is of another kind.
     const KIND_UNICODE: u8 = 1;
 
     /// The entries of a dict that has names for keys and a table of its own.
@@ -158,13 +159,11 @@ mod table {
     /// As [`Entries::of`](super::Entries::of).
     #[inline]
     pub(super) unsafe fn entries(dict: *mut PyObject) -> Option<Range<*const Entry>> {
-        // SAFETY: a dict always has a table. It shares that with others of its class, and has
-        // its values elsewhere, only if `ma_values` says where. Behind its indices, which
-        // take eight bytes or a multiple, a table has as many entries as it says.
+        // SAFETY: a dict always has a table. Behind its indices, which take eight bytes or a
+        // multiple, it has as many entries as it says, of the form that its kind says.
         unsafe {
-            let dict = dict.cast::<ffi::PyDictObject>();
-            let head = (*dict).ma_keys.cast::<Head>();
-            if !(*dict).ma_values.is_null() || (*head).kind != KIND_UNICODE {
+            let head = (*dict.cast::<ffi::PyDictObject>()).ma_keys.cast::<Head>();
+            if (*head).kind != KIND_UNICODE {
                 return None;
             }
             let first = head.add(1).byte_add(1 << (*head).log2_index_bytes).cast::<Entry>().cast_const();
