@@ -28,10 +28,12 @@ _ALIVE_SHARE = 0.5
 class Bisection:
     """A search for poisoned events, shared by all parts of the batch that was refused."""
 
-    __slots__ = ("requests_left",)
+    __slots__ = ("has_delivered", "requests_left")
 
     def __init__(self) -> None:
         self.requests_left = MAX_BISECT_REQUESTS
+        self.has_delivered = False
+        """Whether any part of the batch was taken: then it is not everything that the vendor refuses."""
 
 
 class Stay(NamedTuple):

@@ -235,7 +235,7 @@ class Sender:
         if parcel.bisection is None and self._standing.refuses_all:
             return self._fail(parcel, "rejected", attempt)
         if len(parcel) == 1:
-            self._standing.refuses_all = parcel.bisection is not None
+            self._standing.refuses_all = parcel.bisection is not None and not parcel.bisection.has_delivered
             return self._fail(parcel, "rejected", attempt)
         return Rest(parcel.halves(parcel.bisection or Bisection()))
 

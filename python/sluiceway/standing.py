@@ -61,7 +61,7 @@ class Standing:
         self.held_until = 0.0
         """Monotonic: before this the server wants no request at all."""
         self.refuses_all = False
-        """A search ended at an event that is refused by itself, and nothing has been delivered since."""
+        """A search came to an event that is refused by itself, and nothing has been delivered in it or since."""
         self._probe_at: float | None = None
         self._refused_status: int | None = None
         self._ceiling_bytes: int | None = None
@@ -99,6 +99,8 @@ class Standing:
         if isinstance(verdict, Delivered | Mixed):
             self.progress.last_success = self._clock.time()
             self.refuses_all = False
+            if parcel.bisection is not None:
+                parcel.bisection.has_delivered = True
         else:
             self.progress.last_error = attempt.message
         self._note_size(parcel, verdict, now)

@@ -262,6 +262,14 @@ def test_a_small_batch_refused_event_by_event_stops_the_search_too() -> None:
     assert rig.transport.bodies[5:] == ["d,e"]
 
 
+def test_a_search_that_found_good_events_does_not_cost_those_of_the_next_batch() -> None:
+    rig = Rig()
+    rig.transport.default = refusing("e7", "n3")
+    rig.carry(*names(8))  # the refused one is the last that the search comes to
+    rig.carry("n0", "n1", "n2", "n3", "n4")
+    assert {name for name, end in rig.queue.ends.items() if end != "delivered"} == {"e7", "n3"}
+
+
 def test_a_search_goes_on_behind_events_that_are_all_refused() -> None:
     rig = Rig()
     rig.transport.default = refusing("e0", "e1", "e2", "e3", "e5")
