@@ -169,6 +169,12 @@ class Batch:
     def nbytes(self) -> int:
         """Bytes of the events joined by commas, without an envelope."""
     @property
+    def layout(self) -> bytes:
+        """Where each event and its id lie in the joined bytes: per event three 32-bit little-endian numbers.
+
+        Its length, and where the text of its id starts and ends in it. `Queue.restore` wants it back.
+        """
+    @property
     def end_position(self) -> int:
         """The queue position behind the last event; a flush mark at or behind it covers the batch.
 
@@ -278,6 +284,24 @@ class Queue:
         """Count the end of each event of the batch that has not ended yet; return how many those were."""
     def release(self, batch: Batch, /) -> None:
         """Give the events' budget back, once."""
+    def shelve(self, batch: Batch, /) -> int:
+        """Have the events that have not ended wait on disk from now on, and give their budget back; return how many.
+
+        To this batch they have ended: nothing that is done to it reaches them any more.
+        """
+    def restore(
+        self, events: bytes, layout: bytes, tokens: Sequence[tuple[int, int]], end_position: int, /
+    ) -> Batch:
+        """Return spooled events, read from disk, as a batch again; it charges nothing to the budget.
+
+        `tokens` are those of the batch that was shelved. Raises ValueError for a layout that does not fit the events.
+        """
+    def adopt(self, events: int, /) -> None:
+        """Count events that an earlier process left on disk as ours, and as spooled."""
+    def settle_spooled(
+        self, events: int, end: Literal["delivered", "failed", "dropped", "handed_over"], reason: str = "", /
+    ) -> None:
+        """Count the end of spooled events that are not read again."""
     def counters(self) -> dict[str, int]:
         """Return every counter and gauge by name; a reason follows after a dot."""
     @property

@@ -37,6 +37,8 @@ pub struct Counters {
     handed_over: AtomicU64,
     /// Events in sealed batches that have not ended: a gauge, up at sealing, down at the end.
     sealed: AtomicU64,
+    /// Events that wait on disk and not in memory: a gauge, too.
+    spooled: AtomicU64,
     batches: AtomicU64,
     nonfinite: AtomicU64,
     surrogates: AtomicU64,
@@ -76,6 +78,31 @@ impl Counters {
     pub fn ended(&self, events: u64, end: End) {
         self.end(events, end);
         self.sealed.fetch_sub(events, Ordering::Relaxed);
+    }
+
+    /// Events of sealed batches that wait on disk from now on, and not in memory.
+    pub fn shelved(&self, events: u64) {
+        // The new gauge first: an event in both for a moment is never in neither.
+        self.spooled.fetch_add(events, Ordering::Relaxed);
+        self.sealed.fetch_sub(events, Ordering::Relaxed);
+    }
+
+    /// Events that were read from disk and are a sealed batch again.
+    pub fn restored(&self, events: u64) {
+        self.sealed.fetch_add(events, Ordering::Relaxed);
+        self.spooled.fetch_sub(events, Ordering::Relaxed);
+    }
+
+    /// Events of an earlier process, found on disk.
+    pub fn adopted(&self, events: u64) {
+        self.adopted.fetch_add(events, Ordering::Relaxed);
+        self.spooled.fetch_add(events, Ordering::Relaxed);
+    }
+
+    /// Events that ended on disk, without being read again.
+    pub fn ended_on_disk(&self, events: u64, end: End) {
+        self.end(events, end);
+        self.spooled.fetch_sub(events, Ordering::Relaxed);
     }
 
     /// Events that were taken out of the ring without ever being sealed.
@@ -143,6 +170,7 @@ impl Counters {
         }
         row("handed_over".into(), &self.handed_over);
         row("sealed".into(), &self.sealed);
+        row("spooled".into(), &self.spooled);
         row("batches".into(), &self.batches);
         row("adopted".into(), &self.adopted);
         for (name, reason) in Refused::NAMES {

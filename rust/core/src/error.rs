@@ -1,4 +1,4 @@
-//! What can be wrong with a queue's settings, or with batches to be joined. (What can be wrong with an event is an
+//! What can be wrong with a queue's settings, with batches to be joined, or with one to be restored. (What can be wrong with an event is an
 //! [`Outcome`](crate::outcome::Outcome), not an error.)
 
 use std::fmt;
@@ -63,3 +63,15 @@ impl fmt::Display for JoinError {
 }
 
 impl std::error::Error for JoinError {}
+
+/// A layout that is not one of the bytes it came with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestoreError;
+
+impl fmt::Display for RestoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the layout does not fit the events")
+    }
+}
+
+impl std::error::Error for RestoreError {}

@@ -92,14 +92,16 @@ pub enum Dropped {
     Throttled,
     Disabled,
     Purged,
+    Corrupt,
 }
 
 impl Dropped {
     /// Each reason by its name.
-    pub const NAMES: [(&'static str, Self); 4] = [
+    pub const NAMES: [(&'static str, Self); 5] = [
         ("overflow", Self::Overflow),
         ("throttled", Self::Throttled),
         ("disabled", Self::Disabled),
         ("purged", Self::Purged),
+        ("corrupt", Self::Corrupt),
     ];
 }

@@ -53,6 +53,12 @@ impl Batch {
         self.0.count_before(mark)
     }
 
+    /// Where each event and its id lie in the joined bytes: twelve bytes an event.
+    #[getter]
+    fn layout<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0.layout())
+    }
+
     /// The ring's position after the last event of the batch that this view was cut from.
     #[getter]
     fn end_position(&self) -> u64 {

@@ -6,7 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pyo3::{exceptions::PyRuntimeError, prelude::*, types::PyDict};
+use pyo3::{
+    exceptions::{PyRuntimeError, PyValueError},
+    prelude::*,
+    types::PyDict,
+};
 use sluiceway_core::{
     fork,
     limits::Limits,
@@ -207,15 +211,36 @@ impl Queue {
 
     #[pyo3(signature = (batch, end, reason = "", /))]
     fn settle(&self, batch: &Batch, end: &str, reason: &str) -> PyResult<u64> {
-        let end = match end {
-            "delivered" => Some(End::Delivered),
-            "handed_over" => Some(End::HandedOver),
-            "failed" => named(&Failed::NAMES, reason).map(End::Failed),
-            "dropped" => named(&Dropped::NAMES, reason).map(End::Dropped),
-            _ => None,
-        };
-        let end = end.ok_or_else(|| error::unknown("end", &format!("{end:?} {reason}")))?;
+        let end = end_named(end, reason)?;
         Ok(self.own()?.settle(&batch.0, end))
+    }
+
+    #[pyo3(signature = (batch, /))]
+    fn shelve(&self, batch: &Batch) -> PyResult<u64> {
+        Ok(self.own()?.shelve(&batch.0))
+    }
+
+    #[pyo3(signature = (events, layout, tokens, end_position, /))]
+    #[expect(clippy::needless_pass_by_value, reason = "what pyo3 extracts")]
+    fn restore(&self, events: &[u8], layout: &[u8], tokens: Vec<(usize, u64)>, end_position: u64) -> PyResult<Batch> {
+        let core = self.own()?;
+        let batch = sluiceway_core::batch::Batch::restore(events.to_vec(), layout, &tokens, end_position)
+            .map_err(|error| PyValueError::new_err(error.to_string()))?;
+        core.counters().restored(batch.len() as u64);
+        Ok(Batch(batch))
+    }
+
+    #[pyo3(signature = (events, /))]
+    fn adopt(&self, events: u64) -> PyResult<()> {
+        self.own()?.counters().adopted(events);
+        Ok(())
+    }
+
+    #[pyo3(signature = (events, end, reason = "", /))]
+    fn settle_spooled(&self, events: u64, end: &str, reason: &str) -> PyResult<()> {
+        let end = end_named(end, reason)?;
+        self.own()?.counters().ended_on_disk(events, end);
+        Ok(())
     }
 
     #[pyo3(signature = (batch, /))]
@@ -246,6 +271,17 @@ impl Queue {
     fn stale(&self) -> bool {
         self.is_stale()
     }
+}
+
+fn end_named(end: &str, reason: &str) -> PyResult<End> {
+    match end {
+        "delivered" => Some(End::Delivered),
+        "handed_over" => Some(End::HandedOver),
+        "failed" => named(&Failed::NAMES, reason).map(End::Failed),
+        "dropped" => named(&Dropped::NAMES, reason).map(End::Dropped),
+        _ => None,
+    }
+    .ok_or_else(|| error::unknown("end", &format!("{end:?} {reason}")))
 }
 
 fn named<T: Copy>(names: &[(&str, T)], wanted: &str) -> Option<T> {

@@ -8,6 +8,7 @@
 mod block;
 mod join;
 mod marks;
+mod shelf;
 mod spare;
 
 use std::{ops::Range, sync::Arc};

@@ -19,6 +19,15 @@ impl Queue {
         ended
     }
 
+    /// Has the events of `batch` that have not ended wait on disk from now on: they have left
+    /// this batch, and give their budget back. Returns how many.
+    pub fn shelve(&self, batch: &Batch) -> u64 {
+        let shelved = batch.end();
+        self.counters.shelved(shelved);
+        self.release(batch);
+        shelved
+    }
+
     /// Gives back what the events of `batch` still charge, and lets blocked producers know.
     pub fn release(&self, batch: &Batch) {
         let (events, bytes) = batch.release();
