@@ -89,7 +89,11 @@ def test_policy_knows_no_clock_no_socket_no_thread_and_no_log(room: str) -> None
         ("verdict", {"retry"}),
         ("vendors.base", {"retry", "verdict"}),
         ("reading", {"errors", "secret"}),
-        ("options", {"endpoint", "errors", "middleware", "reading", "retry", "secret", "vendors.base"}),
+        (
+            "options",
+            {"endpoint", "errors", "middleware", "reading", "retry", "secret", "spool.settings", "vendors.base"},
+        ),
+        ("filed", set()),
         ("vendors.fault", set()),
         ("vendors.beyond", {"vendors.base", "vendors.fault"}),
         ("vendors.rules", {"vendors.base", "vendors.beyond", "vendors.fault"}),

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sluiceway.delivery import Callback
-    from sluiceway.errors import ConfigError, DeliveryError, InvalidEvent, QueueFull, SluicewayError
+    from sluiceway.errors import ConfigError, DeliveryError, InvalidEvent, QueueFull, SluicewayError, SpoolError
     from sluiceway.handover import Retry
     from sluiceway.middleware import Middleware
     from sluiceway.report import BatchReport
     from sluiceway.retry import RetryPolicy
-    from sluiceway.stats import FlushResult, Stats
+    from sluiceway.stats import FlushResult, SpoolStats, Stats
     from sluiceway.transport import KeptResponse, Request, Response, Transport, TransportError
     from sluiceway.vendors.amplitude import Amplitude
     from sluiceway.vendors.amplitude_identify import Identify
@@ -62,6 +62,8 @@ __all__ = [
     "RudderStack",
     "Segment",
     "SluicewayError",
+    "SpoolError",
+    "SpoolStats",
     "Stats",
     "Transport",
     "TransportError",
@@ -94,6 +96,8 @@ _HOMES = {
     "RudderStack": "sluiceway.vendors.rudderstack",
     "Segment": "sluiceway.vendors.segment",
     "SluicewayError": "sluiceway.errors",
+    "SpoolError": "sluiceway.errors",
+    "SpoolStats": "sluiceway.stats",
     "Stats": "sluiceway.stats",
     "Transport": "sluiceway.transport",
     "TransportError": "sluiceway.transport",

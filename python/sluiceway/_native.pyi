@@ -289,9 +289,7 @@ class Queue:
 
         To this batch they have ended: nothing that is done to it reaches them any more.
         """
-    def restore(
-        self, events: bytes, layout: bytes, tokens: Sequence[tuple[int, int]], end_position: int, /
-    ) -> Batch:
+    def restore(self, events: bytes, layout: bytes, tokens: Sequence[tuple[int, int]], end_position: int, /) -> Batch:
         """Return spooled events, read from disk, as a batch again; it charges nothing to the budget.
 
         `tokens` are those of the batch that was shelved. Raises ValueError for a layout that does not fit the events.

@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sluiceway import lifecycle
 from sluiceway.admission import Admission, Words
@@ -23,18 +23,24 @@ from sluiceway.admission import Queue as ProducersQueue
 from sluiceway.delivery import Callback, Delivery
 from sluiceway.endings import Endings
 from sluiceway.engine import Queue as ConsumersQueue
-from sluiceway.errors import DeliveryError
+from sluiceway.errors import DeliveryError, SpoolError
 from sluiceway.flushing import Flushing
 from sluiceway.lanes import LaneKeeper
 from sluiceway.middleware import Middleware
 from sluiceway.notices import Voice
 from sluiceway.options import Options
 from sluiceway.report import BatchReport
+from sluiceway.rounds import Rounds
 from sluiceway.sender import Sender
 from sluiceway.stats import FlushResult, Stats, from_counters
 from sluiceway.transport import Transport, Urllib3Transport
 from sluiceway.vendors.base import Vendor
 from sluiceway.worker import Worker
+
+if TYPE_CHECKING:
+    from sluiceway.backlog import Backlog
+    from sluiceway.spool.settings import SpoolSettings
+    from sluiceway.spooler import Spooler
 
 # `monotonic()` and `time()` are all that is wanted of a clock.
 CLOCK = time
@@ -103,6 +109,10 @@ class Assembly:
                 max_joined_bytes=options.max_batch_bytes - vendor.envelope_bytes(write_key.reveal()),
                 max_batch_events=options.max_batch_events,
             )
+        backlog = None
+        if options.spool is not None and options.enable:
+            backlog = self._backlog_in(options.spool, vendor, options, voice)
+        self._backlog = backlog
         self._sender = Sender(
             transport=self.transport,
             path=options.endpoint.path,
@@ -118,9 +128,10 @@ class Assembly:
             lanes=lanes,
             on_retry=None if vendor.on_retry is None else partial(self.delivery.call, vendor.on_retry),
             retry_handler=vendor.retry_handler,
+            keeps=None if backlog is None else backlog.can_keep,
             voice=voice,
         )
-        self.worker = Worker(
+        rounds = Rounds(
             queue=queue,
             sender=self._sender,
             endings=self.endings,
@@ -128,8 +139,30 @@ class Assembly:
             delivery=self.delivery,
             clock=CLOCK,
             lanes=lanes,
-            inline=self.is_inline,
+            backlog=backlog,
             voice=voice,
+        )
+        self._spooler: Spooler | None = None
+        if backlog is not None and not self.is_inline:
+            from sluiceway.spooler import Spooler
+
+            self._spooler = Spooler(
+                rounds=rounds,
+                queue=queue,
+                clock=CLOCK,
+                max_queue_events=options.max_queue_events,
+                max_queue_bytes=options.max_queue_bytes,
+                max_wait_seconds=options.flush_interval,
+                voice=voice,
+            )
+            rounds.watch = self._spooler.watch
+        self.worker = Worker(
+            queue=queue,
+            rounds=rounds,
+            flushing=self.flushing,
+            delivery=self.delivery,
+            clock=CLOCK,
+            inline=self.is_inline,
         )
         self.admission = Admission(
             vendor=vendor,
@@ -144,6 +177,17 @@ class Assembly:
             voice=voice,
         )
         self._timeout = options.timeout
+
+    def _backlog_in(self, settings: SpoolSettings, vendor: Vendor, options: Options, voice: Voice) -> Backlog:
+        # Here, so that a client without a spool does not load what one takes.
+        from sluiceway.backlog import Backlog
+        from sluiceway.spool.settings import destination
+        from sluiceway.spool.store import Spool
+
+        endpoint = options.endpoint
+        address = destination(vendor.name, endpoint.host, endpoint.path, options.write_key.reveal())
+        spool = Spool(settings, address, clock=CLOCK, voice=voice)
+        return Backlog(spool, always=settings.mode == "always", queue=self.queue, endings=self.endings, clock=CLOCK)
 
     def attend(self) -> None:
         """See to an event that was accepted while nobody was there: start the worker, or bring it to its end here."""
@@ -168,7 +212,14 @@ class Assembly:
             last_success=progress.last_success,
             last_error=progress.last_error,
             back_off_until=progress.back_off_until,
+            spool=None if self._backlog is None else self._backlog.stats(),
         )
+
+    def make_durable(self, deadline: float) -> None:
+        """Have everything accepted so far on disk. Raises SpoolError, also without a spool."""
+        if self._backlog is None:
+            raise SpoolError('a durable flush needs a client with spool="on_failure" or spool="always"')
+        self.worker.make_durable(deadline)
 
     def purge(self) -> int:
         """Drop what waits in the ring and tell its callbacks; return how many events those were."""
@@ -196,7 +247,7 @@ class Assembly:
         if self.queue.stale:
             return
         if self.worker.alive:
-            self.flushing.open(hurries=False, then=self._close_transport)
+            self.flushing.open(hurries=False, then=self._close_rest)
             self.let_go()
         else:
             self.close(CLOCK.monotonic())
@@ -204,12 +255,16 @@ class Assembly:
     def close(self, deadline: float) -> FlushResult:
         """Take no more events, send the rest until the deadline, fail what is left as ``shutdown``."""
         result = self.worker.close(deadline)
-        self._close_transport()
+        self._close_rest()
         return result
 
-    def _close_transport(self) -> None:
+    def _close_rest(self) -> None:
         with suppress(Exception):  # it may be somebody else's
             self.transport.close()
+        if self._backlog is not None:
+            self._backlog.close()
+        if self._spooler is not None:
+            self._spooler.stop()
 
     def _drop_all(self) -> None:
         """What a disabled client accepts ends here, counted and told as if it had been delivered."""

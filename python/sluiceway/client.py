@@ -107,20 +107,32 @@ class Client(_native.Inlet):
             _in_clear.give()
         self._build()
 
-    def flush(self, timeout: float = FLUSH_TIMEOUT_SECONDS, *, callback: Callback | None = None) -> FlushResult:
+    def flush(
+        self, timeout: float = FLUSH_TIMEOUT_SECONDS, *, callback: Callback | None = None, durable: bool = False
+    ) -> FlushResult:
         """Wait until everything accepted before this call has ended and been told, for up to ``timeout`` seconds.
 
         Sends at once what waits for `flush_at` or `flush_interval`, and cuts our own back-off short; a wait that the
         server asked for is kept. The result counts the events accepted before the call only, and is true when none
         failed and none is pending. ``callback(error, batch)`` is told once, with the first error among them and the
         last batch. Blocks for ``timeout`` at most, also when the network or a name look-up hangs. Raises nothing.
+
+        With ``durable=True`` it waits for the disk instead of the network: when it returns, every event accepted before
+        the call has ended or is in the spool, synced to the disk with its directory; the result says how many are still
+        pending. Raises SpoolError when that cannot be done in time, and without a spool.
         """
-        return self._own().worker.flush(deadline_in(timeout), callback)
+        assembly = self._own()
+        deadline = deadline_in(timeout)
+        if durable:
+            assembly.make_durable(deadline)
+            deadline = deadline_in(0.0)
+        return assembly.worker.flush(deadline, callback)
 
     def close(self, timeout: float | None = None) -> FlushResult:
         """Refuse new events, send what was accepted for up to ``timeout`` seconds (10 by default), fail the rest.
 
-        What is left ends as failed, reason ``shutdown``, and its callbacks are told. Blocks for ``timeout`` at most.
+        What is left ends as failed, reason ``shutdown``, or with a spool as handed over to a later process, and its
+        callbacks are told. Blocks for ``timeout`` at most, and for as long as the disk takes to write what is left.
         May be called again, from any thread and from a callback. Raises nothing. `shutdown` is the same.
         """
         self._closed = True

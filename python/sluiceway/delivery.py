@@ -20,7 +20,11 @@ from sluiceway.report import BatchReport
 from sluiceway.threads import Signal, allocate_rlock, start_thread, thread_id
 
 if TYPE_CHECKING:
-    from sluiceway.engine import Batch, Clock
+    from typing import TypeVar
+
+    from sluiceway.engine import Batch, Clock, Spooled
+
+    Ended = TypeVar("Ended", Batch, Spooled)
 
 Callback: TypeAlias = Callable[[DeliveryError | None, BatchReport], Any]
 """Told once what became of an event: `callback(error, batch)`, error is None when it was delivered."""
@@ -103,7 +107,7 @@ class Delivery:
     # -- the sender's side
 
     def tell(
-        self, batch: Batch, report: BatchReport, error: DeliveryError | None, release: Callable[[Batch], Any]
+        self, batch: Ended, report: BatchReport, error: DeliveryError | None, release: Callable[[Ended], Any]
     ) -> None:
         """Tell everybody who asked about a batch that has ended; `release(batch)` follows when they have run."""
         calls: list[Job] = []
@@ -158,7 +162,7 @@ class Delivery:
         finally:
             self._running_on = None
 
-    def _tell_all(self, calls: list[Job], release: Callable[[Batch], Any], batch: Batch) -> None:
+    def _tell_all(self, calls: list[Job], release: Callable[[Ended], Any], batch: Ended) -> None:
         try:
             for function, args in calls:
                 self._run(function, args)

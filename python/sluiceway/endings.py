@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sluiceway.delivery import Delivery
-    from sluiceway.engine import Batch, Clock, End, Queue
+    from sluiceway.engine import Batch, Clock, End, Queue, Spooled
     from sluiceway.flushing import Flushing
     from sluiceway.parcel import Parcel
     from sluiceway.standing import Attempt
@@ -58,10 +58,17 @@ class Endings:
         return self._end(batch, "failed", reason, error, report)
 
     def handed_over(
-        self, batch: Batch, *, status: int | None, attempts: int, message: str = "", event_tail: bytes = b""
+        self,
+        batch: Batch,
+        *,
+        sent: Sent = "maybe",
+        status: int | None,
+        attempts: int,
+        message: str = "",
+        event_tail: bytes = b"",
     ) -> int:
         """End a batch that somebody else sees to from now on; returns how many of its events had not ended before."""
-        error = DeliveryError("handed_over", "maybe", status, message)
+        error = DeliveryError("handed_over", sent, status, message)
         report = BatchReport(batch, status=status, attempts=attempts, event_tail=event_tail)
         return self._end(batch, "handed_over", "", error, report)
 
@@ -76,6 +83,16 @@ class Endings:
         report = BatchReport(batch, status=None, attempts=attempts, event_tail=event_tail)
         return self._end(batch, "dropped", reason, error, report)
 
+    def ended_on_disk(
+        self, spooled: Spooled, end: End, reason: str, *, sent: Sent, attempts: int, message: str = ""
+    ) -> None:
+        """End the events of a file in the spool which is not read again."""
+        error = DeliveryError(reason or end, sent, None, message)
+        report = BatchReport(None, status=None, attempts=attempts)
+        self._queue.settle_spooled(len(spooled), end, reason)
+        self._flushing.record(spooled, end, len(spooled), error, report)
+        self._delivery.tell(spooled, report, error, _nothing)
+
     def removed(self, tokens: Iterable[int], reason: str) -> None:
         """Tell the callbacks of events that were removed from the ring, where they were counted."""
         self._delivery.tell_removed(tokens, DeliveryError(reason, "no"))
@@ -86,6 +103,10 @@ class Endings:
             self._flushing.record(batch, end, count, error, report)
             self._delivery.tell(batch, report, error, self._queue.release)
         return count
+
+
+def _nothing(_spooled: Spooled) -> None:
+    """Release nothing: what waits on disk holds no budget."""
 
 
 class ParcelEndings:
@@ -113,7 +134,7 @@ class ParcelEndings:
             attempts=parcel.attempts,
             event_tail=parcel.event_tail,
         )
-        parcel.end()
+        self.finish(parcel)
 
     def keep(self, parcel: Parcel, attempt: Attempt) -> None:
         """End a parcel that a retry handler keeps."""
@@ -125,7 +146,7 @@ class ParcelEndings:
             message=attempt.message,
             event_tail=parcel.event_tail,
         )
-        parcel.end()
+        self.finish(parcel)
 
     def fail(self, parcel: Parcel, reason: str, attempt: Attempt) -> None:
         """End a parcel that is given up."""
@@ -142,7 +163,7 @@ class ParcelEndings:
             message=message,
             event_tail=parcel.event_tail,
         )
-        count = parcel.end()
+        count = self.finish(parcel)
         if reason == "unauthorized":
             self._unauthorized.give(attempt.status, events=count)
         else:
@@ -153,7 +174,27 @@ class ParcelEndings:
         count = self._endings.dropped(
             parcel.batch, "throttled", sent=parcel.sent, attempts=parcel.attempts, event_tail=parcel.event_tail
         )
+        parcel.refile(None)
         self._throttled.give(events=count)
+
+    def leave(self, parcel: Parcel) -> int:
+        """End a parcel that stays in the spool for a later process; returns how many had not ended before."""
+        return self._endings.handed_over(
+            parcel.batch,
+            sent=parcel.sent,
+            status=None,
+            attempts=parcel.attempts,
+            message="left in the spool",
+            event_tail=parcel.event_tail,
+        )
+
+    def finish(self, parcel: Parcel) -> int:
+        """End a parcel as it was written down; returns how many of its events had not ended before."""
+        assert parcel.end is not None
+        count: int = parcel.end()
+        # Only now: a file that is found again is sent again, an event that is lost is not.
+        parcel.refile(None)
+        return count
 
     def shut_down(self, parcel: Parcel) -> int:
         """End a parcel for which there is no time left; returns how many of its events had not ended before."""

@@ -26,6 +26,23 @@ class Clock(Protocol):
         ...
 
 
+class Spooled(Protocol):
+    """Events of which only a file in the spool is left."""
+
+    @property
+    def tokens(self) -> list[tuple[int, int]]:
+        """`(index, token)` of the events that were accepted with a callback."""
+        ...
+
+    def __len__(self) -> int:
+        """Return the number of events, at least one."""
+        ...
+
+    def count_before(self, mark: int, /) -> int:
+        """Return how many of its events come from before a queue position."""
+        ...
+
+
 class Batch(Protocol):
     """A sealed batch: encoded events that share one piece of memory. Every part of it is a view, nothing re-encodes."""
 
@@ -42,6 +59,16 @@ class Batch(Protocol):
     @property
     def nbytes(self) -> int:
         """Bytes of the events joined by commas, without the envelope."""
+        ...
+
+    @property
+    def layout(self) -> bytes:
+        """Where each event and its id lie in the joined bytes, for `Queue.restore`."""
+        ...
+
+    @property
+    def end_position(self) -> int:
+        """The queue position behind the last event."""
         ...
 
     @property
@@ -127,6 +154,26 @@ class Queue(Protocol):
 
     def release(self, batch: Any, /) -> None:
         """Give the events' budget back."""
+        ...
+
+    def shelve(self, batch: Any, /) -> int:
+        """Have the events that have not ended wait on disk, and give their budget back; return how many."""
+        ...
+
+    def restore(self, events: bytes, layout: bytes, tokens: Any, end_position: int, /) -> Batch:
+        """Return spooled events as a batch again. Raises ValueError for a layout that does not fit."""
+        ...
+
+    def adopt(self, events: int, /) -> None:
+        """Count events of an earlier process as ours and as spooled."""
+        ...
+
+    def settle_spooled(self, events: int, end: End, reason: str = "", /) -> None:
+        """Count the end of spooled events that are not read again."""
+        ...
+
+    def counters(self) -> dict[str, int]:
+        """Return every counter and gauge by name."""
         ...
 
     @property

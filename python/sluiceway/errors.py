@@ -4,6 +4,7 @@
     ├── ConfigError (a ValueError)     an option is wrong: raised by the constructor, never later
     ├── InvalidEvent (a ValueError)    an event is wrong: raised by a call only with ``strict=True``
     ├── QueueFull                      no room: raised by a call only with ``on_full="raise"``
+    ├── SpoolError                     not on disk: raised by ``flush(durable=True)`` only
     └── DeliveryError                  what callbacks are told: handed over, never raised
 
 Messages name the field, a size, a type and a limit. They never hold a write key, a property or any other value of the
@@ -68,3 +69,7 @@ class DeliveryError(SluicewayError):
         status = "" if self.status is None else f", status {self.status}"
         message = f": {self.message}" if self.message else ""
         return f"{self.reason} (sent: {self.sent}{status}){message}"
+
+
+class SpoolError(SluicewayError):
+    """Events could not be put on disk. Raised by ``flush(durable=True)`` only; the events are still in memory."""

@@ -14,7 +14,7 @@ from sluiceway.threads import Signal, allocate_rlock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sluiceway.engine import Batch, End, Queue
+    from sluiceway.engine import Batch, End, Queue, Spooled
     from sluiceway.errors import DeliveryError
     from sluiceway.report import BatchReport
 
@@ -80,7 +80,7 @@ class Flushing:
         return any(flush.hurries for flush in tuple(self._flushes))
 
     def record(
-        self, batch: Batch, end: End, count: int, error: DeliveryError | None, report: BatchReport | None
+        self, batch: Batch | Spooled, end: End, count: int, error: DeliveryError | None, report: BatchReport | None
     ) -> None:
         """Note the end of `count` events of a batch, which may have been joined from both sides of a mark."""
         with self._lock:

@@ -68,6 +68,18 @@ class Line:
         """What the lanes had no room for, to be dropped and then to be forgotten by `forget_surplus`."""
         return self._places.surplus
 
+    @property
+    def second(self) -> Parcel | None:
+        """What stands behind the first of the line and may wait elsewhere: no part of a search for a bad event."""
+        for parcel in self._places.ordered[1:2]:
+            if parcel.bisection is None and not parcel.ended:
+                return parcel
+        return None
+
+    def leave(self, parcel: Parcel) -> None:
+        """Let go of a parcel that waits elsewhere from now on."""
+        self._place(ordered=tuple(other for other in self._places.ordered if other is not parcel))
+
     def forget_surplus(self) -> None:
         """Note that the surplus has ended."""
         self._place(surplus=())
@@ -85,7 +97,7 @@ class Line:
         while self.inbox:
             batch = self.inbox[0]
             if batch is not None and batch is not self._places.unpacked:
-                self._enter(batch, now)
+                self.enter(Parcel(batch), now)
             del self.inbox[0]
         if self._places.unpacked is not None:
             self._place(unpacked=None)
@@ -94,18 +106,18 @@ class Line:
         if keeper is not None and self._places.lanes.ripe_at <= now:
             self._place(lanes=keeper.ripen(self._places.lanes, now))
 
-    def _enter(self, batch: Batch, now: float) -> None:
+    def enter(self, whole: Parcel, now: float) -> None:
+        """Put a parcel at the end of the line, or where its users have to wait."""
         places, keeper = self._places, self._keeper
-        whole = Parcel(batch)
         parcel: Parcel | None = whole
         lanes = places.lanes
-        numbered = places.numbered + len(batch)
+        numbered = places.numbered + len(whole)
         if keeper is not None:
             whole.numbers = range(places.numbered, numbered)
             if lanes.holds:
                 lanes, parcel = keeper.route(lanes, whole, now)
         ordered = places.ordered if parcel is None else (*places.ordered, parcel)
-        self._place(ordered=ordered, lanes=lanes, unpacked=batch, numbered=numbered)
+        self._place(ordered=ordered, lanes=lanes, unpacked=whole.batch, numbered=numbered)
 
     def next(
         self, now: float, *, held_until: float, hurried: bool, closing: bool

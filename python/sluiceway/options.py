@@ -24,7 +24,11 @@ from sluiceway.vendors.base import Vendor
 if TYPE_CHECKING:
     import ssl
 
+    from sluiceway.spool.settings import SpoolSettings
+
 OnFull = Literal["drop_new", "drop_oldest", "block", "raise"]
+SpoolMode = Literal["on_failure", "always"]
+Fsync = Literal["batch", "interval", "off"]
 
 # The engine reserves slots and bytes in one atomic word: 24 bits of events, and bytes with room for padding.
 MAX_QUEUE_EVENTS = 2**24 - 1
@@ -33,6 +37,9 @@ MAX_QUEUE_BYTES = 2**36
 MAX_BATCH_BYTES = 2**31 - 1
 # More than one would give up the order of events; the worker does not do that yet.
 MAX_SENDERS = 1
+SPOOL_MAX_BYTES = 2**30
+MIN_SPOOL_BYTES = 2**20
+MAX_SPOOL_BYTES = 2**50
 A_YEAR_SECONDS = 31_536_000.0
 MAX_FLUSH_INTERVAL_SECONDS = 3_600.0
 EXIT_TIMEOUT_VARIABLE = "SLUICEWAY_EXIT_TIMEOUT"
@@ -71,6 +78,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     on_error: Callable[..., Any] | None
     allow_http: bool
     ssl_context: Any
+    spool: Any
     log_level: int
     """The least level, of the `logging` module, at which this client writes a line."""
 
@@ -111,6 +119,10 @@ class GivenOptions(TypedDict, total=False):
     allow_http: bool | None
     ca_certs: str | os.PathLike[str] | None
     ssl_context: ssl.SSLContext | None
+    spool: SpoolMode | None
+    spool_dir: str | os.PathLike[str] | None
+    spool_max_bytes: int | None
+    fsync: Fsync | None
 
 
 def resolve(vendor: Vendor, write_key: object, given: Mapping[str, Any]) -> Options:
@@ -157,6 +169,7 @@ def resolve(vendor: Vendor, write_key: object, given: Mapping[str, Any]) -> Opti
         on_error=read.function("on_error"),
         allow_http=allow_http,
         ssl_context=_ssl_context(given.get("ssl_context"), given.get("ca_certs")),
+        spool=_spool(read, given),
         log_level=read.count("log_level", logging.NOTSET, logging.NOTSET, 100),
     )
     _check_sizes(options, vendor)
@@ -243,6 +256,25 @@ def _is_async(step: Any) -> bool:
     from inspect import iscoroutinefunction  # slow to import, and few clients have middleware
 
     return iscoroutinefunction(step) or iscoroutinefunction(getattr(step, "__call__", None))  # noqa: B004
+
+
+def _spool(read: Reader, given: Mapping[str, Any]) -> SpoolSettings | None:
+    """Return what was said about the spool, its directory made and looked at; None without one."""
+    mode = None if given.get("spool") is None else read.choice("spool", "", ("on_failure", "always"))
+    max_bytes = read.count("spool_max_bytes", SPOOL_MAX_BYTES, MIN_SPOOL_BYTES, MAX_SPOOL_BYTES)
+    fsync = read.choice("fsync", "batch", ("batch", "interval", "off"))
+    directory = given.get("spool_dir")
+    if mode is None:
+        for name in ("spool_dir", "spool_max_bytes", "fsync"):
+            if given.get(name) is not None:
+                raise ConfigError(name, 'needs spool="on_failure" or spool="always"')
+        return None
+    if directory is None:
+        raise ConfigError("spool_dir", "is required with a spool: a directory of this user's that outlives the process")
+    # Here, so that a client without a spool does not load what one takes.
+    from sluiceway.spool.settings import SpoolSettings, checked_directory
+
+    return SpoolSettings(mode=mode, directory=checked_directory(directory), max_bytes=max_bytes, fsync=fsync)
 
 
 def _ssl_context(context: Any, ca_certs: Any) -> Any:

@@ -13,6 +13,7 @@ from sluiceway.vendors.base import Owner, Sending
 
 if TYPE_CHECKING:
     from sluiceway.engine import Batch
+    from sluiceway.filed import Filed
     from sluiceway.errors import Sent
     from sluiceway.hold import Hold
 
@@ -45,6 +46,8 @@ class Stay(NamedTuple):
     since: float
     """When it came into the lanes, monotonic seconds."""
     nbytes: int
+    filed: Filed | None = None
+    """The file in the spool that holds it, with others."""
 
 
 class Parcel:
@@ -67,6 +70,7 @@ class Parcel:
         "due",
         "end",
         "event_tail",
+        "filed",
         "first_at",
         "hurried",
         "numbers",
@@ -87,6 +91,8 @@ class Parcel:
         """The events' places among all that have left the queue. Empty where no lanes are."""
         self.stays: tuple[Stay, ...] = ()
         """What the lanes know of each event. Empty in the line."""
+        self.filed: Filed | None = None
+        """The file in the spool that holds its events, perhaps with others. In the lanes each event has its own."""
         self.due = 0.0
         """When the next attempt may be made, monotonic seconds."""
         self.asked_until = 0.0
@@ -132,6 +138,26 @@ class Parcel:
         """Whether all that is left to do is to leave the line."""
         return self.end is not None
 
+    @property
+    def is_filed(self) -> bool:
+        """Whether its events are in the spool, and in the line in a file with no others."""
+        if self.stays:
+            return all(stay.filed is not None for stay in self.stays)
+        return self.filed is not None and self.filed.count == len(self)
+
+    def refile(self, filed: Filed | None) -> None:
+        """Have its events in another file, or in none because they have ended. Repeated, it does nothing twice."""
+        before = [self.filed, *(stay.filed for stay in self.stays)]
+        if self.stays:
+            self.stays = tuple(stay._replace(filed=filed) for stay in self.stays)
+        else:
+            self.filed = filed
+        if before[0] is not None:
+            before[0].release(len(self))
+        for each in before[1:]:
+            if each is not None:
+                each.release(1)
+
     def count_before(self, mark: int) -> int:
         """Return how many of its events come from before a queue position. For any thread."""
         return sum(view.count_before(mark) for view in self._views)
@@ -155,6 +181,7 @@ class Parcel:
         part = Parcel(self._view(indices), bisection=bisection or self.bisection)
         part.numbers = [self.numbers[index] for index in indices] if self.numbers else ()
         part.stays = tuple(self.stays[index] for index in indices) if self.stays else ()
+        part.filed = self.filed
         part.attempts = self.attempts
         part.retries = self.retries
         part.asked_seconds = self.asked_seconds
@@ -181,6 +208,8 @@ class Parcel:
         """
         part = Parcel(self._view(indices))
         part.stays = tuple(stays)
+        if self.filed is not None:
+            part.stays = tuple(stay._replace(filed=self.filed) for stay in stays)
         part.attempts = self.attempts
         part.event_tail = self.event_tail
         part.sent = self.sent

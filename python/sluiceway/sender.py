@@ -59,9 +59,14 @@ class Sender:
         lanes: LaneKeeper | None = None,
         on_retry: Callable[[Response, int, bool], Any] | None = None,
         retry_handler: RetryHandler | None = None,
+        keeps: Callable[[], bool] | None = None,
         voice: Voice = LOUD,
     ) -> None:
-        """`random` draws the jitter from [0, 1). `on_retry` is called under the worker's lock and must not block."""
+        """`random` draws the jitter from [0, 1). `on_retry` is called under the worker's lock and must not block.
+
+        `keeps` says whether there is a spool and it takes batches: then what the endpoint is to blame for, a refused
+        key included, ends no event. It stays, and is tried again and again.
+        """
         self._transport = transport
         self._path = path
         self._headers = dict(headers)
@@ -78,8 +83,15 @@ class Sender:
         self._lanes = lanes
         self._on_retry = on_retry
         self._retry_handler = retry_handler
+        self._keeps = keeps if self._policy.resends and keeps is not None else _never
         self._standing = Standing(clock)
         self._broken = Notice(clock, logging.ERROR, "the %s raised %s; %d times", voice)
+        self._locked_out = Notice(
+            clock,
+            logging.ERROR,
+            "the write key was refused with status %s; events stay in the spool; tried %d times",
+            voice,
+        )
         self._untrusted = Notice(
             clock, logging.ERROR, "no secure connection (%s): nothing is sent; tried %d times", voice
         )
@@ -190,7 +202,13 @@ class Sender:
             return self._mixed(parcel, verdict, attempt)
         if isinstance(verdict, Throttled):
             return self._throttled(parcel, verdict, attempt)
-        return self._fail(parcel, "unauthorized" if isinstance(verdict, Unauthorized) else verdict.reason, attempt)
+        if not isinstance(verdict, Unauthorized):
+            return self._fail(parcel, verdict.reason, attempt)
+        if not self._keeps():
+            return self._fail(parcel, "unauthorized", attempt)
+        if attempt.requested:
+            self._locked_out.give(attempt.status)
+        return self._stay(parcel, self._standing.probe_seconds)
 
     def _tell_retry(self, parcel: Parcel, attempt: Attempt) -> None:
         if parcel.backed_off and self._on_retry is not None:
@@ -211,6 +229,8 @@ class Sender:
             if verdict.after is not None:
                 # The batch ends here, the pause that the server asked for does not.
                 self._standing.wait(verdict.after, asked_seconds=verdict.after)
+            if verdict.endpoint and self._keeps():
+                return self._stay(parcel, self._policy.cap_seconds * (0.5 + self._random() / 2))
             return self._fail(parcel, decision.reason, attempt)
         parcel.due = self._standing.wait(decision.seconds, asked_seconds=decision.asked_seconds)
         parcel.asked_until = parcel.due - decision.seconds + decision.asked_seconds
@@ -222,6 +242,12 @@ class Sender:
         self._voice.log(
             logging.DEBUG, "attempt %d failed (%s); next in %.3f s", parcel.attempts, attempt.message, decision.seconds
         )
+        return Rest([parcel])
+
+    def _stay(self, parcel: Parcel, seconds: float) -> Rest:
+        """Let a parcel wait beyond what the policy has for it, because the spool will not lose it."""
+        parcel.due = self._standing.wait(seconds, asked_seconds=0.0)
+        parcel.backed_off = False
         return Rest([parcel])
 
     def _split(self, parcel: Parcel, attempt: Attempt) -> Rest:
@@ -293,3 +319,7 @@ class Sender:
     def _fail(self, parcel: Parcel, reason: str, attempt: Attempt) -> Rest:
         self._ends.fail(parcel, reason, attempt)
         return Rest()
+
+
+def _never() -> bool:
+    return False

@@ -69,6 +69,11 @@ class Standing:
         self._taken_bytes = 0
         self._taken_until = 0.0
 
+    @property
+    def probe_seconds(self) -> float:
+        """Until a refused key is tried again."""
+        return 0.0 if self._probe_at is None else max(0.0, self._probe_at - self._clock.monotonic())
+
     def foresee(self, parcel: Parcel, now: float) -> Attempt | None:
         """Return the outcome of an attempt that needs no request, or None."""
         if self._probe_at is not None and now < self._probe_at:

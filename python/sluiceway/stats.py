@@ -36,12 +36,36 @@ class FlushResult(msgspec.Struct, frozen=True, kw_only=True):
         return self.ok
 
 
+class SpoolStats(msgspec.Struct, frozen=True, kw_only=True):
+    """The disk spool of one client in one process."""
+
+    files: int = 0
+    nbytes: int = 0
+    """On disk now, what was adopted included."""
+    written: int = 0
+    removed: int = 0
+    """Files, since the client was made."""
+    quarantined_files: int = 0
+    quarantined_events: int = 0
+    """Found bad and put aside; where their events were ours, these ended as dropped `corrupt`."""
+    foreign_files: int = 0
+    """Left alone: of another key or host, of another version, or none of ours at all."""
+    write_errors: int = 0
+    unlink_errors: int = 0
+    over_quota: int = 0
+    """Batches that stayed in memory because `spool_max_bytes` is used up."""
+    late: int = 0
+    """Events read again so late that the vendor may no longer know the ids that it has had."""
+    degraded: str = ""
+    """Why nothing is written at the moment; empty when all is well."""
+
+
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
     """A snapshot of one client in one process. Counts are events, times are Unix seconds or None for never.
 
     ``refused`` maps a reason to events that were never accepted; ``failed_by_reason`` and ``dropped_by_reason`` split
     ``failed`` (given up) and ``dropped`` (removed by a policy). ``pending`` is what the ring holds plus what is sealed
-    and has not ended yet, each measured on its own.
+    and has not ended yet plus what waits on disk only, each measured on its own.
     """
 
     offered: int = 0
@@ -58,6 +82,8 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
 
     ring_events: int = 0
     """Events that wait in the ring, not yet part of a batch."""
+    spooled_events: int = 0
+    """Events that wait on disk and not in memory."""
     reserved_events: int = 0
     reserved_bytes: int = 0
     """What counts against max_queue_events and max_queue_bytes now: waiting, in flight, waiting for a retry."""
@@ -72,6 +98,8 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     last_success: float | None = None
     last_error: str | None = None
     back_off_until: float | None = None
+    spool: SpoolStats | None = None
+    """None without a spool."""
 
     @property
     def balanced(self) -> bool:
@@ -90,6 +118,7 @@ def from_counters(
     last_success: float | None = None,
     last_error: str | None = None,
     back_off_until: float | None = None,
+    spool: SpoolStats | None = None,
 ) -> Stats:
     """Build the snapshot from the engine's counters; a name carries its reason after a dot (``refused.queue_full``)."""
     failed = _by_reason(counters, "failed")
@@ -105,8 +134,9 @@ def from_counters(
         dropped=sum(dropped.values()),
         dropped_by_reason=dropped,
         handed_over=counters.get("handed_over", 0),
-        pending=counters.get("ring", 0) + counters.get("sealed", 0),
+        pending=counters.get("ring", 0) + counters.get("sealed", 0) + counters.get("spooled", 0),
         ring_events=counters.get("ring", 0),
+        spooled_events=counters.get("spooled", 0),
         reserved_events=counters.get("reserved_events", 0),
         reserved_bytes=counters.get("reserved_bytes", 0),
         max_reserved_events=counters.get("max_reserved_events", 0),
@@ -117,6 +147,7 @@ def from_counters(
         last_success=last_success,
         last_error=last_error,
         back_off_until=back_off_until,
+        spool=spool,
     )
 
 

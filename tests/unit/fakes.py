@@ -13,6 +13,7 @@ from sluiceway.flushing import Flushing
 from sluiceway.lanes import LaneKeeper
 from sluiceway.parcel import Parcel
 from sluiceway.retry import RetryPolicy
+from sluiceway.rounds import Rounds
 from sluiceway.sender import Sender
 from sluiceway.transport import Request, Response, TransportError
 from sluiceway.vendors.base import Envelope, Lanes, Owner
@@ -299,7 +300,7 @@ class Rig:
             lanes=lanes,
             **sending,
         )
-        self.worker = Worker(
+        self.rounds = Rounds(
             queue=self.queue,
             sender=self.sender,
             endings=self.endings,
@@ -307,6 +308,13 @@ class Rig:
             delivery=self.delivery,
             clock=self.clock,
             lanes=lanes,
+        )
+        self.worker = Worker(
+            queue=self.queue,
+            rounds=self.rounds,
+            flushing=self.flushing,
+            delivery=self.delivery,
+            clock=self.clock,
             inline=inline,
         )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sluiceway import rounds as rounds_room
 from sluiceway import worker as worker_room
 from sluiceway.retry import RetryPolicy
 from sluiceway.stats import FlushResult
@@ -270,7 +271,7 @@ def test_drain_ends_at_its_deadline_although_an_error_of_ours_stays(monkeypatch:
         rig.clock.pass_seconds(1)
         raise RuntimeError
 
-    monkeypatch.setattr(worker_room, "_STUMBLE_SECONDS", 0.0)
+    monkeypatch.setattr(rounds_room, "_STUMBLE_SECONDS", 0.0)
     rig.queue.push("a")
     rig.queue.before_wait = broken
     assert not rig.worker.drain(rig.clock.now + 5)

@@ -52,7 +52,19 @@ class Entry:
 class Home:
     """One directory. What waits in it is kept as numbers, 20 bytes a file, and becomes an entry when it is its turn."""
 
-    __slots__ = ("_counts", "_next", "_seqs", "_sizes", "fd", "foreign", "lock_fd", "name", "remaining", "suspect", "unsynced")
+    __slots__ = (
+        "_counts",
+        "_next",
+        "_seqs",
+        "_sizes",
+        "fd",
+        "foreign",
+        "lock_fd",
+        "name",
+        "remaining",
+        "suspect",
+        "unsynced",
+    )
 
     def __init__(self, name: str, fd: int, lock_fd: int) -> None:
         self.name = name

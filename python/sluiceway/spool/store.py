@@ -184,9 +184,7 @@ class Spool:
             if entry.is_over:
                 return None
             try:
-                contents = load(
-                    self._disk, entry.home.fd, entry.name, entry.seq, entry.count, self._destination
-                )
+                contents = load(self._disk, entry.home.fd, entry.name, entry.seq, entry.count, self._destination)
             except FileNotFoundError:
                 entry.fate = "gone"
                 self._forget(entry)
