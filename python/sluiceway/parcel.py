@@ -13,8 +13,8 @@ from sluiceway.vendors.base import Owner, Sending
 
 if TYPE_CHECKING:
     from sluiceway.engine import Batch
-    from sluiceway.filed import Filed
     from sluiceway.errors import Sent
+    from sluiceway.filed import Filed
     from sluiceway.hold import Hold
 
 # Finding one poisoned event among 2,500 takes 24 requests. Beyond 64 it is not one event but the whole batch, and a

@@ -351,7 +351,7 @@ class Rounds:
             line.inbox.append(batch)
             line.unpack(now)
         earlier = [parcel for parcel in line.everything(now) if not parcel.ended and parcel.count_before(wish.mark)]
-        wish.granted = all([backlog.keep(parcel, durable=True) for parcel in earlier]) and backlog.sync()
+        wish.granted = sum(backlog.keep(parcel, durable=True) for parcel in earlier) == len(earlier) and backlog.sync()
         wish.done.set()
 
     def abandon(self) -> None:
