@@ -10,6 +10,7 @@ exist in the child, and its events are the parent's to send.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Sequence
@@ -64,7 +65,7 @@ class Queue(ProducersQueue, ConsumersQueue, Protocol):
 
 
 class Assembly:
-    """The parts of one client in this process. ``close``, ``let_go`` and ``is_over`` are for the exit as well."""
+    """The parts of one client in this process. ``leave``, ``let_go`` and ``is_over`` are for the exit."""
 
     def __init__(
         self,
@@ -91,7 +92,7 @@ class Assembly:
         """Whether no network is behind it, so that no call can take long."""
         self.is_inline = options.sync or self.sends_nothing
         """Whether there is no thread: what is accepted is brought to its end before the call returns."""
-        voice = Voice(options.log_level)
+        self._voice = voice = Voice(options.log_level)
         self.delivery = Delivery(
             clock=CLOCK,
             on_delivery=options.on_delivery,
@@ -177,6 +178,7 @@ class Assembly:
             voice=voice,
         )
         self._timeout = options.timeout
+        self._failed_before = 0
 
     def _backlog_in(self, settings: SpoolSettings, vendor: Vendor, options: Options, voice: Voice) -> Backlog:
         # Here, so that a client without a spool does not load what one takes.
@@ -197,8 +199,8 @@ class Assembly:
             lifecycle.enrol(self)
             self.worker.drain(deadline_in(self._timeout))
         elif lifecycle.exiting():
-            # The exit hook has run, and a new thread would be cut off in the middle.
-            self.close(deadline_in(self.exit_timeout))
+            # The exit hook has run, and a new thread would be cut off in the middle. The budget is still the same one.
+            self.close(lifecycle.exit_deadline(self.exit_timeout))
         else:
             lifecycle.enrol(self)
             self.worker.start()
@@ -232,11 +234,24 @@ class Assembly:
         """Whether it was closed and its worker is gone."""
         return self.queue.closed and not self.worker.alive
 
-    def let_go(self) -> None:
-        """Take no more events and begin to send the rest. Does not wait; a child leaves its parent's alone."""
+    def let_go(self, deadline: float) -> None:
+        """Begin to close, by a deadline, and leave the log line about the rest to the caller. Does not wait.
+
+        A child leaves its parent's alone.
+        """
         if not self.queue.stale:
-            self.queue.close()
-            self.queue.interrupt()
+            self._failed_before = self._failed_as_shutdown
+            self.worker.begin_close(deadline, quiet=True)
+
+    def leave(self, deadline: float) -> int:
+        """Close what was let go; return how many of its events were not sent in time, if the client may be heard."""
+        self.worker.close(deadline, quiet=True)
+        self._close_rest()
+        return self._failed_as_shutdown - self._failed_before if self._voice.speaks(logging.WARNING) else 0
+
+    @property
+    def _failed_as_shutdown(self) -> int:
+        return self.queue.counters().get("failed.shutdown", 0)
 
     def forget(self) -> None:
         """What a client does that is collected without having been closed. Does not wait.
@@ -248,7 +263,7 @@ class Assembly:
             return
         if self.worker.alive:
             self.flushing.open(hurries=False, then=self._close_rest)
-            self.let_go()
+            self.worker.let_go()
         else:
             self.close(CLOCK.monotonic())
 

@@ -8,6 +8,7 @@ clears or never runs what its parent registered, so every process registers for 
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import sys
 import time
@@ -15,6 +16,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from sluiceway.errors import ConfigError
+from sluiceway.notices import log
 
 # Behind everything that a program registers there itself: events of its last moments are wanted, too.
 _EXIT_PRIORITY = -100
@@ -33,12 +35,12 @@ class Leaving(Protocol):
         """Whether nothing is left to do."""
         ...
 
-    def let_go(self) -> None:
-        """Take no more events and begin to send the rest; does not wait."""
+    def let_go(self, deadline: float) -> None:
+        """Take no more events and begin to send the rest, which the deadline (monotonic seconds) ends. Never waits."""
         ...
 
-    def close(self, deadline: float) -> Any:
-        """Send the rest until the deadline (monotonic seconds), fail what is left."""
+    def leave(self, deadline: float) -> int:
+        """Wait for that until the deadline, fail what is left; return how many events the log should hear of."""
         ...
 
 
@@ -47,7 +49,8 @@ class _Process:
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self.exiting = False
+        self.left_at: float | None = None
+        """When the exit began, monotonic."""
         self.enrolled: set[Leaving] = set()
 
     def register(self) -> None:
@@ -76,27 +79,69 @@ def enrol(leaving: Leaving) -> None:
 
 def exiting() -> bool:
     """Whether the exit hook of this process has begun."""
-    return _process is not None and _process.exiting and _process.pid == os.getpid()
+    return _began_at() is not None
+
+
+def exit_deadline(timeout: float) -> float:
+    """When what takes ``timeout`` seconds of the exit has to be done: they count from the exit's start, if it began."""
+    began_at = _began_at()
+    return (time.monotonic() if began_at is None else began_at) + timeout
+
+
+def _began_at() -> float | None:
+    return None if _process is None or _process.pid != os.getpid() else _process.left_at
 
 
 def leave() -> None:
     """Bring everything enrolled in this process to its end, within one budget. Never raises; a second Ctrl-C ends it.
 
-    All begin at once, so that they share the time instead of queueing for it.
+    All begin at once, so that they share the time instead of queueing for it. What could not be sent is told in one
+    line for the whole process.
     """
     process = _process
     if process is None or process.pid != os.getpid():
         return
-    process.exiting = True
-    started = time.monotonic()
-    waiting = [leaving for leaving in process.enrolled if not leaving.is_over]
-    for leaving in waiting:
-        _quietly(leaving.let_go)
+    process.left_at = started = time.monotonic()
+    waiting = sorted(
+        (leaving for leaving in process.enrolled if not leaving.is_over), key=lambda each: each.exit_timeout
+    )
     hurry = False
-    for leaving in sorted(waiting, key=lambda each: each.exit_timeout):
-        hurry |= not _quietly(leaving.close, started if hurry else started + leaving.exit_timeout)
+    for leaving in waiting:
+        hurry |= _quietly(leaving.let_go, started + leaving.exit_timeout) is _CUT_SHORT
+    unsent = []
+    for leaving in waiting:
+        answer = _quietly(leaving.leave, started if hurry else started + leaving.exit_timeout)
+        hurry |= answer is _CUT_SHORT
+        if isinstance(answer, int) and answer:
+            unsent.append(answer)
     process.enrolled = set()
+    if unsent:
+        _quietly(_tell, sum(unsent), len(unsent), time.monotonic() - started)
     _keep_exit_code()
+
+
+def _tell(events: int, clients: int, seconds: float) -> None:
+    """Say how much was lost, where the program's own log lines go. One without any logging sees it on its stderr.
+
+    As `logging` itself does with a warning for which nobody is responsible; but a program that has silenced our logger
+    does not hear of it.
+    """
+    template = "the program ended before everything was sent: events %d, clients %d, seconds waited %.1f"
+    if _is_heard():
+        log.warning(template, events, clients, seconds)
+    elif log.isEnabledFor(logging.WARNING) and log.propagate and sys.stderr is not None:
+        # In one piece, so that other processes of the same terminal do not come between its halves.
+        sys.stderr.write("sluiceway: " + template % (events, clients, seconds) + "\n")
+
+
+def _is_heard() -> bool:
+    """Whether a handler of the program's would see what our logger says."""
+    logger: logging.Logger | None = log
+    while logger is not None:
+        if any(type(handler) is not logging.NullHandler for handler in logger.handlers):
+            return True
+        logger = logger.parent if logger.propagate else None
+    return False
 
 
 def _keep_exit_code() -> None:
@@ -110,15 +155,17 @@ def _keep_exit_code() -> None:
             exec("raise KeyboardInterrupt")
 
 
-def _quietly(function: Any, *args: Any) -> bool:
-    """Call it; False when Ctrl-C cut it short. Nothing may be printed or raised: the exit code is the program's."""
+_CUT_SHORT = object()
+
+
+def _quietly(function: Any, *args: Any) -> Any:
+    """Call it; answer `_CUT_SHORT` when Ctrl-C came. Nothing may be raised: the exit code is the program's."""
     try:
-        function(*args)
+        return function(*args)
     except KeyboardInterrupt:
-        return False
+        return _CUT_SHORT
     except Exception:
-        pass
-    return True
+        return None
 
 
 def install_sigterm() -> None:

@@ -25,9 +25,13 @@ class Voice:
     def __init__(self, least_level: int = logging.NOTSET) -> None:
         self._least_level = least_level
 
+    def speaks(self, level: int) -> bool:
+        """Whether lines of that level are written."""
+        return level >= self._least_level
+
     def log(self, level: int, template: str, *args: object) -> None:
         """Write a line, unless it is below the client's level."""
-        if level >= self._least_level:
+        if self.speaks(level):
             log.log(level, template, *args)
 
 

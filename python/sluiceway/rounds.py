@@ -81,6 +81,8 @@ class Rounds:
         """Held around every decision about parcels, never around a request."""
         self.closing_at: float | None = None
         """The moment, monotonic, at which what is left is given up."""
+        self.quiet = False
+        """Whether the log line about what is given up is somebody else's."""
         self.ended = Signal()
         """Set when nothing will be done any more."""
         self.watch: Callable[[], None] | None = None
@@ -381,9 +383,9 @@ class Rounds:
             if self._backlog is not None:
                 left += self._backlog.hand_over()
         self._flushing.check()
-        if failed:
+        if failed and not self.quiet:
             self._failed.give(events=failed)
-        if left:
+        if left and not self.quiet:
             self._left.give(events=left)
 
     def _leave(self, parcel: Parcel) -> bool:

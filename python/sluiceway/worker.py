@@ -153,23 +153,34 @@ class Worker:
             self._delivery.run_pending()
         return empty
 
-    def close(self, deadline: float) -> FlushResult:
+    def let_go(self) -> None:
+        """Refuse new events and send what is left. Does not wait."""
+        self._queue.close()
+        self._queue.interrupt()
+
+    def begin_close(self, deadline: float, *, quiet: bool = False) -> float:
+        """Do what `close` does before it waits; returns when the sending ends."""
+        # Callbacks of what fails at the very end need a moment, too.
+        grace = min(0.2, 0.1 * self._seconds_until(deadline)) if self._delivery.registered else 0.0
+        self.rounds.quiet = quiet
+        self.rounds.closing_at = closing_at = deadline - grace
+        self.let_go()
+        return closing_at
+
+    def close(self, deadline: float, *, quiet: bool = False) -> FlushResult:
         """Refuse new events, send what is left until the deadline, fail the rest as `shutdown`. May be called again.
 
         Our own back-off is cut short for a last attempt; what cannot be due before the deadline fails at once. When it
-        returns nothing is pending, even if the thread is stuck in a request: close the transport then.
+        returns nothing is pending, even if the thread is stuck in a request: close the transport then. `quiet` leaves
+        the log line about the rest to the caller.
         """
         flush = self._flushing.open(hurries=False)
-        # Callbacks of what fails at the very end need a moment, too.
-        grace = min(0.2, 0.1 * self._seconds_until(deadline)) if self._delivery.registered else 0.0
-        self.rounds.closing_at = deadline - grace
-        self._queue.close()
-        self._queue.interrupt()
+        closing_at = self.begin_close(deadline, quiet=quiet)
         if not self.is_here:
             if self._alive:
-                self.rounds.ended.wait(self._seconds_until(self.rounds.closing_at))
+                self.rounds.ended.wait(self._seconds_until(closing_at))
             else:
-                self.drain(self.rounds.closing_at)
+                self.drain(closing_at)
             self.rounds.abandon()
             self._delivery.close(deadline)
         return self._flushing.result(flush)
