@@ -32,9 +32,10 @@ impl Queue {
             Reservation::Granted => {}
             Reservation::Closed => return Outcome::Closed,
             Reservation::Full => {
+                // The high-water mark, also where the oldest give way and nothing is refused.
+                let held = self.budget.held();
+                self.counters.level(held.events, held.bytes);
                 if !self.settings.drop_oldest || !self.make_room(footprint) {
-                    let held = self.budget.held();
-                    self.counters.level(held.events, held.bytes);
                     return if self.budget.is_closed() { Outcome::Closed } else { Outcome::QueueFull };
                 }
             }
