@@ -27,6 +27,7 @@ from sluiceway.events import CheckedEvent
 from sluiceway.middleware import Middleware
 from sluiceway.notices import Notice, Voice
 from sluiceway.options import Options
+from sluiceway.threads import on_a_hub
 from sluiceway.values import Plain, TooLarge, Unserializable
 from sluiceway.vendors.base import Call, Vendor
 
@@ -277,7 +278,7 @@ class Admission:
 
     def _wait_for_room(self, token: int, number: int, event: CheckedEvent) -> Word:
         """Wait as on_full="block" asks, unless this thread must not: then behave as drop_new, and say so once."""
-        if self._must_not_block() or _on_a_running_loop():
+        if self._must_not_block() or on_a_hub() or _on_a_running_loop():
             self._blocking_refused.give()
             return "queue_full"
         timeout = self._options.block_timeout
