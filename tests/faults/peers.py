@@ -95,7 +95,8 @@ class Arrived:
             if not self._more():
                 return False
         head, _, self.received = self.received.partition(b"\r\n\r\n")
-        length = next(int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
+        lines = head.split(b"\r\n")
+        length = next((int(line[15:]) for line in lines if line.lower().startswith(b"content-length:")), 0)
         while len(self.received) < length:
             if not self._more():
                 return False
