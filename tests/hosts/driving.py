@@ -99,12 +99,15 @@ def arrived(receiver: Receiver, event: str = "Request") -> dict[int, int]:
     return {each["n"]: each["pid"] for each in events}
 
 
-def assert_nothing_lost(receiver: Receiver, asked: Asked, *, at_least: int, workers: int = 1) -> None:
+def assert_nothing_lost(
+    receiver: Receiver, asked: Asked, *, at_least: int, workers: int = 1, unanswered: int = 0
+) -> None:
     """Every accepted event arrived, once, from the process that took it; and enough of them to mean something."""
     there = arrived(receiver)
     assert len(asked.pids) >= at_least, f"only {len(asked.pids)} events were accepted: too few to prove anything"
     assert len(asked.workers) >= workers, f"only {len(asked.workers)} processes took part"
     assert asked.refused == []
+    assert len(asked.unknown) <= unanswered, "requests without an answer"
     assert asked.pids.keys() - there.keys() == set(), "accepted and never delivered"
     assert there.keys() - asked.pids.keys() <= set(asked.unknown), "delivered and never asked for"
     assert {n: there[n] for n in asked.pids} == asked.pids, "delivered from another process than the one that took it"

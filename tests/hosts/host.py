@@ -79,13 +79,14 @@ class Host:
         return alive
 
     def get(self, path: str, timeout: float = ANSWER_SECONDS) -> dict[str, Any]:
-        """Ask for one page. Raises OSError or HTTPException when no answer comes, AssertionError when it is not 200."""
+        """Ask for one page. Raises OSError or HTTPException when no answer comes, or not a 200."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             connection.request("GET", path, headers={"Connection": "close"})
             response = connection.getresponse()
             body = response.read()
-            assert response.status == 200, f"{response.status} for {path}: {body[:500]!r}"
+            if response.status != 200:
+                raise http.client.HTTPException(f"{response.status} for {path}: {body[:500]!r}")
             said: dict[str, Any] = json.loads(body)
             return said
         finally:

@@ -6,6 +6,8 @@ an event that is taken while the app is imported, so before a preloading host fo
 
 from __future__ import annotations
 
+import collections
+import itertools
 import json
 import logging
 import os
@@ -40,6 +42,8 @@ def answer(path: str, query: dict[str, str]) -> dict[str, Any]:
         said["accepted"] = track(int(query["n"]))
     if path == "/slow":
         time.sleep(float(query["seconds"]))
+    elif path == "/stuck":
+        collections.deque(itertools.repeat(0), maxlen=0)  # without end, in C, deaf to signals, and never without the GIL
     elif path == "/die":
         os.kill(os.getpid(), int(query["signal"]))
         time.sleep(30)
