@@ -18,7 +18,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sluiceway import lifecycle
+from sluiceway import hosting, lifecycle
 from sluiceway.admission import Admission, Words
 from sluiceway.admission import Queue as ProducersQueue
 from sluiceway.delivery import Callback, Delivery
@@ -203,6 +203,7 @@ class Assembly:
             self.close(lifecycle.exit_deadline(self.exit_timeout))
         else:
             lifecycle.enrol(self)
+            hosting.warn_if_threads_rest(self._voice)
             self.worker.start()
 
     def stats(self) -> Stats:

@@ -15,6 +15,7 @@ import time
 from contextlib import suppress
 from typing import Any, Protocol
 
+from sluiceway import hosting
 from sluiceway.errors import ConfigError
 from sluiceway.notices import log
 
@@ -60,6 +61,7 @@ class _Process:
             module = sys.modules.get(name)
             if module is not None:
                 module.Finalize(None, leave, exitpriority=_EXIT_PRIORITY)
+        hosting.at_exit(leave)
 
 
 _process: _Process | None = None

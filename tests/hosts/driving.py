@@ -108,6 +108,7 @@ def assert_nothing_lost(
     assert len(asked.workers) >= workers, f"only {len(asked.workers)} processes took part"
     assert asked.refused == []
     assert len(asked.unknown) <= unanswered, "requests without an answer"
-    assert asked.pids.keys() - there.keys() == set(), "accepted and never delivered"
+    lost = Counter(asked.pids[n] for n in asked.pids.keys() - there.keys())
+    assert not lost, f"accepted and never delivered, by process: {dict(lost)}, of {dict(Counter(asked.pids.values()))}"
     assert there.keys() - asked.pids.keys() <= set(asked.unknown), "delivered and never asked for"
     assert {n: there[n] for n in asked.pids} == asked.pids, "delivered from another process than the one that took it"

@@ -85,7 +85,7 @@ def test_row_42_a_reload_under_load_loses_nothing(start: Start, receiver: Receiv
     host = start(gunicorn(kind, *["--preload"] * preload))
     driver = Driver(host)
     with driver.driving() as asked:
-        host.wait(lambda: len(asked.workers) >= 2)
+        host.wait(lambda: len(asked.workers) >= 2 and len(asked.pids) >= 40)
         host.send(signal.SIGHUP)
         host.wait(lambda: len(asked.workers) >= 4)
     driver.drive(20)

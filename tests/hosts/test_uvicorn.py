@@ -66,7 +66,7 @@ def test_row_42_workers_that_are_replaced_under_load_lose_nothing(start: Start, 
     host = start(uvicorn("fastapi_app:app", "--workers", "2"))
     driver = Driver(host)
     with driver.driving() as asked:
-        host.wait(lambda: len(asked.workers) >= 2)
+        host.wait(lambda: len(asked.workers) >= 2 and len(asked.pids) >= 40)
         host.send(signal.SIGHUP)
         host.wait(lambda: len(asked.workers) >= 4)
     driver.drive(20)
