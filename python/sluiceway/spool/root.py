@@ -50,7 +50,7 @@ class Root:
 
 
 def _opened(disk: Disk, kept: Descriptors, name: str, at: int | None) -> int:
-    """Open a directory that was there, and safe, when the client was made; it may have been removed or swapped since."""
+    """Open a directory that was there, and safe, when the client was made; it may have been swapped since."""
     if at is not None:
         with suppress(FileExistsError):
             disk.make_directory(name, at)

@@ -1,4 +1,4 @@
-"""One batch's file, from its first byte to its name, and back: whatever happens in between, the name means a whole file.
+"""One batch's file, from its first byte to its name, and back. Whatever happens, the name means a whole file.
 
 A file is written under another name, synced, renamed, and its directory synced: only then is it durable. A descriptor
 whose sync failed is never synced again, because the second call may report success for pages that were thrown away;

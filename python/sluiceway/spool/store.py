@@ -17,7 +17,7 @@ from sluiceway.spool.contents import Contents
 from sluiceway.spool.descriptors import Descriptors
 from sluiceway.spool.disk import REAL_DISK, Disk
 from sluiceway.spool.format import MAX_SEQUENCE, Malformed, fits, nbytes_of
-from sluiceway.spool.home import Entry, Home, claim, dissolve, let_go
+from sluiceway.spool.home import Entry, Home, claim, dissolve
 from sluiceway.spool.quarantine import Quarantine
 from sluiceway.spool.root import Root
 from sluiceway.spool.sealing import NotSynced, load, overwrite_progress, seal
@@ -57,7 +57,7 @@ class Spool:
         disk: Disk = REAL_DISK,
         late_after: float = 86_400.0,
     ) -> None:
-        """Touch nothing yet. `late_after` is how many seconds the vendor remembers ids, by which it folds duplicates."""
+        """Touch nothing yet. `late_after` is for how many seconds the vendor folds duplicates by their ids."""
         self._settings = settings
         self._destination = destination
         self._clock = clock
@@ -170,8 +170,8 @@ class Spool:
             return False
         try:
             self._sync_at = self._clock.monotonic() + SYNC_SECONDS
-            # All of them, whatever becomes of one.
-            return all([self._sync_home(home) for home in tuple(self._mine) if home.unsynced])
+            answers = [self._sync_home(home) for home in tuple(self._mine) if home.unsynced]
+            return all(answers)
         finally:
             self._turn.end()
 
