@@ -100,6 +100,12 @@ def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
         time.sleep(0.005)
 
 
+def delivered(client: Any, seconds: float) -> int:
+    """Flush; returns how many events have been delivered so far, since some may have been before the flush."""
+    client.flush(seconds)
+    return int(client.stats().delivered)
+
+
 def track(client: Segment, count: int, **options: Any) -> None:
     for number in range(count):
         assert client.track("user", "Event", {"number": number}, **options) is True
@@ -108,7 +114,7 @@ def track(client: Segment, count: int, **options: Any) -> None:
 def test_a_healthy_client_writes_nothing_on_failure(vendor: Vendor, place: Path) -> None:
     with client_of(vendor, place) as client:
         track(client, 100)
-        assert client.flush(10).delivered == 100
+        assert delivered(client, 10) == 100
         assert client.stats().spool is not None
         assert client.stats().spool.written == 0
     assert len(vendor.taken) == 100
@@ -124,7 +130,7 @@ def test_row_g4_always_writes_before_the_first_attempt_and_removes_after_the_las
     vendor.answer = answer
     with client_of(vendor, place, "always") as client:
         track(client, 50)
-        assert client.flush(10).delivered == 50
+        assert delivered(client, 10) == 50
         assert client.stats().balanced
     assert len(seen) > 2
     assert all(seen)
@@ -138,7 +144,7 @@ def test_on_failure_writes_after_the_first_failed_attempt(vendor: Vendor, place:
         until(lambda: len(on_disk(place)) == 1)
         assert on_disk(place) == vendor.requests[0]
         vendor.answer = vendor.be_up
-        assert client.flush(10).delivered == 1
+        assert delivered(client, 10) == 1
         assert files(place) == []
 
 
@@ -158,7 +164,7 @@ def test_an_outage_goes_to_disk_and_comes_back_once(vendor: Vendor, place: Path,
     assert stats.reserved_bytes <= 2_000_000
     assert stats.balanced
     vendor.answer = vendor.be_up
-    assert client.flush(20).delivered == 4_000
+    assert delivered(client, 20) == 4_000
     assert len(vendor.taken) == len(set(vendor.taken)) == 4_000
     assert client.close(10).ok
     stats = client.stats()
@@ -233,7 +239,7 @@ def test_a_server_that_hangs_does_not_fill_the_memory(vendor: Vendor, place: Pat
     assert client.stats().spooled_events > 900
     vendor.answer = vendor.be_up
     vendor.let_go.set()
-    assert client.flush(20).delivered == 1_001
+    assert delivered(client, 20) == 1_001
     assert sorted(vendor.taken) == sorted(set(vendor.taken))
     assert client.close(5).ok
 
@@ -306,7 +312,7 @@ def test_halves_are_on_disk_before_the_whole_is_gone(vendor: Vendor, place: Path
     vendor.answer = answer
     with client_of(vendor, place, "always", flush_first=False, flush_at=20) as client:
         track(client, 20)
-        assert client.flush(10).delivered == 20
+        assert delivered(client, 10) == 20
     assert len(vendor.requests) > 7
     assert files(place) == []
 
@@ -323,7 +329,7 @@ def test_row_8_a_refused_key_keeps_the_events_in_the_spool(
     assert "stay in the spool" in caplog.text
     assert KEY not in caplog.text
     vendor.answer = vendor.be_up
-    assert client.flush(10).delivered == 50
+    assert delivered(client, 10) == 50
     client.close()
 
 
@@ -339,7 +345,7 @@ def test_retries_that_are_used_up_end_nothing_that_the_spool_keeps(
     until(lambda: len(vendor.requests) >= 5)
     assert client.stats().failed == 0
     vendor.answer = vendor.be_up
-    assert client.flush(10).delivered == 5
+    assert delivered(client, 10) == 5
     client.close()
 
 
@@ -347,7 +353,8 @@ def test_who_wants_nothing_sent_again_gets_that(vendor: Vendor, place: Path) -> 
     vendor.answer = lambda _events: Response(status=503)
     with client_of(vendor, place, retry=RetryPolicy(delays=())) as client:
         track(client, 5)
-        assert client.flush(10).failed == 5
+        client.flush(10)
+        assert client.stats().failed == 5
     assert files(place) == []
 
 
@@ -373,7 +380,7 @@ def test_a_durable_flush_passes_by_a_worker_that_hangs(vendor: Vendor, place: Pa
     assert len(set(on_disk(place))) == 501
     vendor.answer = vendor.be_up
     vendor.let_go.set()
-    assert client.flush(10).delivered == 501
+    assert delivered(client, 10) == 501
     client.close()
 
 
@@ -390,7 +397,7 @@ def test_a_durable_flush_says_so_when_it_cannot(vendor: Vendor, place: Path) -> 
     assert stats.spool.over_quota > 0
     assert stats.spool.nbytes <= 2**20
     vendor.answer = vendor.be_up
-    assert client.flush(20).delivered == 400
+    assert delivered(client, 20) == 400
     client.close()
 
 
@@ -407,7 +414,7 @@ def test_a_sync_client_spools_too(vendor: Vendor, place: Path, mode: str) -> Non
     assert len(on_disk(place)) == 1
     assert client.flush(1, durable=True).pending == 1
     vendor.answer = vendor.be_up
-    assert client.flush(5).delivered == 1
+    assert delivered(client, 5) == 1
     assert client.close(1).ok
     assert files(place) == []
 
@@ -460,7 +467,7 @@ def test_row_75_a_forked_child_has_a_directory_of_its_own_and_unlocks_nothing(ve
     assert client.stats().pending == 5
     other.close(0)
     vendor.answer = vendor.be_up
-    assert client.flush(10).delivered == 5
+    assert delivered(client, 10) == 5
     client.close()
 
 
@@ -502,5 +509,5 @@ def test_posthog_with_its_three_retries_outlives_an_outage(vendor: Vendor, place
     client.capture("Event", distinct_id="user")
     until(lambda: len(vendor.requests) > 6)
     vendor.answer = vendor.be_up
-    assert client.flush(10).delivered == 1
+    assert delivered(client, 10) == 1
     client.close()
