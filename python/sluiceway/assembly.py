@@ -87,6 +87,7 @@ class Assembly:
                 connect_seconds=options.connect_timeout,
                 gzip=options.gzip,
                 ssl_context=options.ssl_context,
+                proxy=options.proxy,
             )
         self.sends_nothing = not options.enable or bool(getattr(self.transport, "inline", False))
         """Whether no network is behind it, so that no call can take long."""
@@ -130,6 +131,9 @@ class Assembly:
             on_retry=None if vendor.on_retry is None else partial(self.delivery.call, vendor.on_retry),
             retry_handler=vendor.retry_handler,
             keeps=None if backlog is None else backlog.can_keep,
+            # What somebody else's transport answers need not read like a vendor.
+            doubter=vendor.doubter if options.transport is None or options.strict_ack else None,
+            strict_ack=options.strict_ack,
             voice=voice,
         )
         rounds = Rounds(
@@ -216,6 +220,8 @@ class Assembly:
             last_error=progress.last_error,
             back_off_until=progress.back_off_until,
             spool=None if self._backlog is None else self._backlog.stats(),
+            ack_suspect=progress.ack_suspect,
+            ack_mismatch=progress.ack_mismatch,
         )
 
     def make_durable(self, deadline: float) -> None:

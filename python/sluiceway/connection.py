@@ -17,21 +17,25 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
+from urllib3.util import Url
 from urllib3.util.ssl_ import create_urllib3_context
 from urllib3.util.wait import wait_for_read
 
+from sluiceway import tunnel
 from sluiceway.deadline import DeadlineSocket, Exchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sluiceway.endpoint import Endpoint
+    from sluiceway.proxy import Proxy
 
 # Load balancers forget a connection after 60 s of silence or more; half of that is safe.
 MAX_IDLE_SECONDS = 30.0
-# A vendor's addresses change, and a connection that never ends never notices (Segment asks for once in 24 h).
-MAX_AGE_SECONDS = 3_600.0
+# A vendor's addresses change, and a connection that never ends never notices: the name is looked up again after five
+# minutes, which is what the vendors' own records ask for or more. A handshake in five minutes costs nothing.
+MAX_AGE_SECONDS = 300.0
 
 # Find a peer that vanished without a word after about a minute: the usual silence after which middle boxes forget a
 # connection is a few minutes.
@@ -67,6 +71,11 @@ def describe(error: object) -> str:
     return type(error).__name__
 
 
+def refused_by_proxy() -> ExchangeError:
+    """What a 407 is: the proxy wants credentials that it was not given."""
+    return ExchangeError("proxy_auth", "the proxy refused its credentials, or wants some (status 407)")
+
+
 class Context(threading.local):
     """What urllib3 does not hand on to a connection: the exchange that this thread is making."""
 
@@ -74,16 +83,26 @@ class Context(threading.local):
 
 
 def pool(
-    endpoint: Endpoint, context: Context, monotonic: Callable[[], float], *, ssl_context: ssl.SSLContext | None
+    endpoint: Endpoint,
+    context: Context,
+    monotonic: Callable[[], float],
+    *,
+    ssl_context: ssl.SSLContext | None,
+    proxy: Proxy | None = None,
 ) -> HTTPConnectionPool:
     """Make the pool of connections to one endpoint. Opens nothing. `ssl_context` replaces the default one."""
     host, port = endpoint.host, endpoint.port
-    if endpoint.scheme != "https":
-        return _Pool(host, port, timeout=None, retries=False, context=context, monotonic=monotonic)
-    secrecy = ssl_context or _verifying_context()
-    return _SecurePool(
-        host, port, timeout=None, retries=False, ssl_context=secrecy, context=context, monotonic=monotonic
-    )
+    options: dict[str, Any] = {"timeout": None, "retries": False, "context": context, "monotonic": monotonic}
+    if proxy is not None:
+        # What urllib3's ProxyManager hands to its pools; a manager itself has no room for our connections.
+        options["_proxy"] = Url(scheme="http", host=proxy.host, port=proxy.port)
+        options["_proxy_headers"] = proxy.headers
+        options["_proxy_config"] = ProxyConfig(None, False, None, None)
+    if endpoint.scheme == "https":
+        return _SecurePool(host, port, ssl_context=ssl_context or _verifying_context(), **options)
+    if proxy is not None:
+        host, port = proxy.host, proxy.port
+    return _Pool(host, port, **options)
 
 
 def _verifying_context() -> ssl.SSLContext:
@@ -281,7 +300,26 @@ class _Connection(_Deadlined, HTTPConnection):
 
 
 class _SecureConnection(_Deadlined, HTTPSConnection):
-    pass
+    # Called by urllib3 between the connection to a proxy and the handshake.
+    def _tunnel(self) -> None:
+        """Have the proxy open a tunnel to the endpoint, within the deadline."""
+        exchange = self.context.exchange
+        exchange.kind = "proxy"
+        deadline = min(exchange.deadline, self.monotonic() + exchange.connect_seconds)
+        tunneled: Any = self
+        host, port, headers = tunneled._tunnel_host, tunneled._tunnel_port, tunneled._tunnel_headers
+        try:
+            status = tunnel.ask(self.sock, host, port, headers, deadline, self.monotonic)
+        except TimeoutError:
+            raise ExchangeError("timeout", "no answer from the proxy in time") from None
+        except OSError as error:
+            raise ExchangeError("proxy", describe(error)) from None
+        if status == 407:
+            raise refused_by_proxy()
+        if not 200 <= status <= 299:
+            raise ExchangeError("proxy", f"CONNECT was answered with status {status}")
+        exchange.kind = "tls"
+        self.sock.settimeout(max(deadline - self.monotonic(), 0.001))
 
 
 class _Pool(HTTPConnectionPool):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sluiceway.errors import DeliveryError, Sent
 from sluiceway.notices import LOUD, Notice, Voice
 from sluiceway.report import BatchReport
+from sluiceway.verdict import Unauthorized
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -118,9 +119,7 @@ class ParcelEndings:
     def __init__(self, endings: Endings, clock: Clock, voice: Voice = LOUD) -> None:
         self._endings = endings
         self._lost = Notice(clock, logging.ERROR, "gave up events: %s (sent: %s, status %s); %d so far", voice)
-        self._unauthorized = Notice(
-            clock, logging.ERROR, "the write key was refused with status %s; %d events failed", voice
-        )
+        self._unauthorized = Notice(clock, logging.ERROR, "%s with status %s; %d events failed", voice)
         self._throttled = Notice(
             clock, logging.WARNING, "no room for more throttled events; dropped the oldest %d", voice
         )
@@ -150,7 +149,10 @@ class ParcelEndings:
 
     def fail(self, parcel: Parcel, reason: str, attempt: Attempt) -> None:
         """End a parcel that is given up."""
-        message = "the write key was refused" if reason == "unauthorized" else attempt.message
+        message = attempt.message
+        if isinstance(attempt.verdict, Unauthorized):
+            is_ours = attempt.verdict.by == "vendor"
+            message = "the write key was refused" if is_ours else "the proxy refused its credentials"
         if reason not in _REASONS:
             reason, message = "rejected", reason
         parcel.end = partial(
@@ -165,7 +167,7 @@ class ParcelEndings:
         )
         count = self.finish(parcel)
         if reason == "unauthorized":
-            self._unauthorized.give(attempt.status, events=count)
+            self._unauthorized.give(message, attempt.status, events=count)
         else:
             self._lost.give(reason, parcel.sent, attempt.status, events=count)
 

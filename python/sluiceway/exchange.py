@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from urllib3 import Retry, exceptions
 
-from sluiceway.connection import Context, ExchangeError, describe, pool
+from sluiceway.connection import Context, ExchangeError, describe, pool, refused_by_proxy
 from sluiceway.deadline import Exchange
 
 if TYPE_CHECKING:
@@ -20,9 +20,13 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
 
     from sluiceway.endpoint import Endpoint
+    from sluiceway.proxy import Proxy
 
 # A response is read so far and no further; what a vendor has to say fits many times.
 MAX_BODY_BYTES = 65_536
+
+# What urllib3 puts around the error of a connection, one inside the other where there is a proxy.
+_WRAPPERS = (exceptions.ProtocolError, exceptions.SSLError, exceptions.ProxyError)
 
 # Made once: urllib3 would make a new object of False for each request.
 _NO_RETRIES = Retry(False)
@@ -51,11 +55,16 @@ class Exchanges:
         *,
         connect_seconds: float,
         ssl_context: ssl.SSLContext | None,
+        proxy: Proxy | None = None,
     ) -> None:
         """Open nothing yet. `ssl_context` replaces the default one, which verifies."""
         self._connect_seconds = connect_seconds
         self._context = Context()
-        self._pool = pool(endpoint, self._context, monotonic, ssl_context=ssl_context)
+        self._pool = pool(endpoint, self._context, monotonic, ssl_context=ssl_context, proxy=proxy)
+        # A proxy that is handed a request in clear has to be told for whom it is.
+        self._origin = ""
+        if proxy is not None and endpoint.scheme == "http":
+            self._origin = f"http://{endpoint.authority_host}:{endpoint.port}"
         self._under_way: set[Exchange] = set()
         self._closed = False
 
@@ -66,16 +75,21 @@ class Exchanges:
         request is made again, once, over a new one.
         """
         _check(path, headers)
+        path = self._origin + path
         headers = {"Accept-Encoding": "identity", **headers}
         exchange = Exchange(deadline, self._connect_seconds)
         try:
-            return self._attempt(exchange, method, path, headers, body)
+            reading = self._attempt(exchange, method, path, headers, body)
         except ExchangeError as error:
             if error.kind != "closed" or not exchange.reused or exchange.received:
                 raise
-        renewed = Exchange(exchange.deadline, self._connect_seconds, renews=True)
-        renewed.sent = exchange.sent
-        return self._attempt(renewed, method, path, headers, body)
+            renewed = Exchange(exchange.deadline, self._connect_seconds, renews=True)
+            renewed.sent = exchange.sent
+            reading = self._attempt(renewed, method, path, headers, body)
+        if self._origin and reading.status == 407:
+            # The proxy's word, not the endpoint's, which has seen nothing of the request.
+            raise refused_by_proxy()
+        return reading
 
     def _attempt(self, exchange: Exchange, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reading:
         self._context.exchange = exchange
@@ -153,11 +167,13 @@ def _reason(error: Exception, exchange: Exchange) -> tuple[str, str]:
     if isinstance(error, exceptions.ClosedPoolError):
         return "shut", "the transport was closed"
     cause = error
-    if isinstance(error, (exceptions.ProtocolError, exceptions.SSLError)) and isinstance(error.args[-1], Exception):
-        cause = error.args[-1]
+    is_secure = False
+    while isinstance(cause, _WRAPPERS) and isinstance(cause.args[-1], Exception):
+        is_secure |= isinstance(cause, exceptions.SSLError)
+        cause = cause.args[-1]
     cause = exchange.unsent or cause
     if isinstance(cause, (TimeoutError, exceptions.TimeoutError)):
         return "timeout", "no response in time"
-    if isinstance(cause, OSError) or isinstance(error, exceptions.SSLError):
+    if isinstance(cause, OSError) or is_secure or isinstance(cause, exceptions.SSLError):
         return exchange.kind, describe(cause)
     return "protocol", type(cause).__name__

@@ -79,6 +79,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     allow_http: bool
     ssl_context: Any
     spool: Any
+    proxy: Any
+    """A `proxy.Proxy`, or None."""
+    strict_ack: bool
     log_level: int
     """The least level, of the `logging` module, at which this client writes a line."""
 
@@ -123,12 +126,16 @@ class GivenOptions(TypedDict, total=False):
     spool_dir: str | os.PathLike[str] | None
     spool_max_bytes: int | None
     fsync: Fsync | None
+    proxy: str | None
+    trust_env: bool | None
+    strict_ack: bool | None
 
 
 def resolve(vendor: Vendor, write_key: object, given: Mapping[str, Any]) -> Options:
     """Check what the constructor was given and complete it with the vendor's defaults. None means the default.
 
-    Raises ConfigError. Looks at the environment for SLUICEWAY_EXIT_TIMEOUT only, and at the file system for ca_certs.
+    Raises ConfigError. Looks at the environment for SLUICEWAY_EXIT_TIMEOUT, and for proxies with trust_env; at the file
+    system for ca_certs.
     """
     # The level is not for users: a class whose vendor's documents have words for it sets it.
     unknown = sorted(set(given) - {*GivenOptions.__annotations__, "log_level"})
@@ -137,9 +144,10 @@ def resolve(vendor: Vendor, write_key: object, given: Mapping[str, Any]) -> Opti
     read = Reader(given)
     limits = vendor.limits
     allow_http = read.flag("allow_http", False)
+    endpoint = _endpoint(vendor, given, allow_http)
     options = Options(
         write_key=as_secret(write_key, vendor.key_name),
-        endpoint=_endpoint(vendor, given, allow_http),
+        endpoint=endpoint,
         # The documents write 0 where they mean "at once": every event is a batch.
         flush_at=max(1, read.count("flush_at", vendor.flush_at, 0, MAX_QUEUE_EVENTS)),
         flush_interval=_flush_interval(vendor, given),
@@ -170,6 +178,8 @@ def resolve(vendor: Vendor, write_key: object, given: Mapping[str, Any]) -> Opti
         allow_http=allow_http,
         ssl_context=_ssl_context(given.get("ssl_context"), given.get("ca_certs")),
         spool=_spool(read, given),
+        proxy=_proxy(given, endpoint),
+        strict_ack=read.flag("strict_ack", False),
         log_level=read.count("log_level", logging.NOTSET, logging.NOTSET, 100),
     )
     _check_sizes(options, vendor)
@@ -227,6 +237,16 @@ def _retry(vendor: Vendor, given: Mapping[str, Any]) -> RetryPolicy:
     if count is None:
         return policy
     return msgspec.structs.replace(policy, retry_count=Reader(given).count("retry_count", 0, 0, 1_000_000))
+
+
+def _proxy(given: Mapping[str, Any], endpoint: Endpoint) -> Any:
+    """The option, else what the environment says if it is trusted."""
+    trusts = Reader(given).flag("trust_env", False)
+    if given.get("proxy") is None and not trusts:
+        return None
+    from sluiceway import proxy  # most clients need none
+
+    return proxy.from_environment(endpoint, os.environ) if given.get("proxy") is None else proxy.parse(given["proxy"])
 
 
 def _transport(value: Any) -> Any:

@@ -15,9 +15,10 @@ class Secret:
 
     __slots__ = ("_masked", "_value")
 
-    def __init__(self, value: str) -> None:
+    def __init__(self, value: str, *, shows_tail: bool = True) -> None:
+        """`shows_tail` is False for what people choose, and may have chosen badly: a password."""
         self._value: str | None = value
-        self._masked = "***" + (value[-4:] if len(value) >= SHORTEST_WITH_A_TAIL else "")
+        self._masked = "***" + (value[-4:] if shows_tail and len(value) >= SHORTEST_WITH_A_TAIL else "")
 
     def reveal(self) -> str:
         """Return the credential itself. Raises SluicewayError on a copy that went through pickle, which has none."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from sluiceway.acks import Acks
 from sluiceway.endings import ParcelEndings
 from sluiceway.handover import hand_over
 from sluiceway.hold import Hold
@@ -26,6 +27,7 @@ from sluiceway.verdict import Bisect, Delivered, Judge, Mixed, Partial, Retry, S
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sluiceway.doubt import Doubter
     from sluiceway.endings import Endings
     from sluiceway.engine import Clock
     from sluiceway.handover import Retry as RetryHandler
@@ -60,6 +62,8 @@ class Sender:
         on_retry: Callable[[Response, int, bool], Any] | None = None,
         retry_handler: RetryHandler | None = None,
         keeps: Callable[[], bool] | None = None,
+        doubter: Doubter | None = None,
+        strict_ack: bool = False,
         voice: Voice = LOUD,
     ) -> None:
         """`random` draws the jitter from [0, 1). `on_retry` is called under the worker's lock and must not block.
@@ -85,6 +89,8 @@ class Sender:
         self._retry_handler = retry_handler
         self._keeps = keeps if self._policy.resends and keeps is not None else _never
         self._standing = Standing(clock)
+        progress = self._standing.progress
+        self._acks = None if doubter is None else Acks(doubter, is_strict=strict_ack, progress=progress, voice=voice)
         self._broken = Notice(clock, logging.ERROR, "the %s raised %s; %d times", voice)
         self._locked_out = Notice(
             clock,
@@ -138,12 +144,15 @@ class Sender:
             if error.kind == "tls":
                 self._untrusted.give(error.detail)
             message = f"{error.kind}: {error.detail}" if error.detail else error.kind
+            if error.kind == "proxy_auth":
+                return Attempt(verdict=Unauthorized(by="proxy"), status=407, message=message)
             return Attempt(verdict=Retry(endpoint=True), sent=error.sent, message=message)
         except Exception as error:
             # Somebody else's transport. What it did with the bytes is unknown.
             self._broken.give("transport", f"{type(error).__name__}, which is no TransportError")
             return Attempt(verdict=Retry(endpoint=True), sent="maybe", message=type(error).__name__)
-        return self._judged(response)
+        attempt = self._judged(response)
+        return attempt if self._acks is None else self._acks.weigh(attempt, response, len(parcel))
 
     def _hand_over(self, handler: RetryHandler, parcel: Parcel) -> Attempt:
         try:

@@ -38,9 +38,19 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 class Progress:
     """What `stats()` shows beside the queue's counters. Written by the sending thread, read by any."""
 
-    __slots__ = ("attempts", "back_off_until", "bytes_sent", "last_error", "last_success")
+    __slots__ = (
+        "ack_mismatch",
+        "ack_suspect",
+        "attempts",
+        "back_off_until",
+        "bytes_sent",
+        "last_error",
+        "last_success",
+    )
 
     def __init__(self) -> None:
+        self.ack_mismatch = 0
+        self.ack_suspect = 0
         self.attempts = 0
         self.bytes_sent = 0
         """Of bodies, before compression."""
@@ -63,6 +73,7 @@ class Standing:
         self.refuses_all = False
         """A search came to an event that is refused by itself, and nothing has been delivered in it or since."""
         self._probe_at: float | None = None
+        self._refused_by = Unauthorized()
         self._refused_status: int | None = None
         self._ceiling_bytes: int | None = None
         self._ceiling_until = 0.0
@@ -77,7 +88,7 @@ class Standing:
     def foresee(self, parcel: Parcel, now: float) -> Attempt | None:
         """Return the outcome of an attempt that needs no request, or None."""
         if self._probe_at is not None and now < self._probe_at:
-            return Attempt(verdict=Unauthorized(), status=self._refused_status, requested=False)
+            return Attempt(verdict=self._refused_by, status=self._refused_status, requested=False)
         if parcel.bisection is not None and parcel.bisection.requests_left <= 0:
             return Attempt(verdict=Reject(), status=400, message="too many refused parts", requested=False)
         if self._ceiling_bytes is not None:
@@ -95,7 +106,7 @@ class Standing:
             parcel.sent = "maybe"
         if isinstance(verdict, Unauthorized):
             self._probe_at = now + PROBE_SECONDS
-            self._refused_status = attempt.status
+            self._refused_by, self._refused_status = verdict, attempt.status
         if not isinstance(verdict, Retry):
             self.held_until = 0.0
             self.progress.back_off_until = None

@@ -100,6 +100,10 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     back_off_until: float | None = None
     spool: SpoolStats | None = None
     """None without a spool."""
+    ack_suspect: int = 0
+    """Answers with a 2xx that do not read like the vendor's: from a captive portal, a proxy, or the wrong host."""
+    ack_mismatch: int = 0
+    """Answers with a 2xx in which the vendor names another number of events than it was sent."""
 
     @property
     def balanced(self) -> bool:
@@ -119,6 +123,8 @@ def from_counters(
     last_error: str | None = None,
     back_off_until: float | None = None,
     spool: SpoolStats | None = None,
+    ack_suspect: int = 0,
+    ack_mismatch: int = 0,
 ) -> Stats:
     """Build the snapshot from the engine's counters; a name carries its reason after a dot (``refused.queue_full``)."""
     failed = _by_reason(counters, "failed")
@@ -148,6 +154,8 @@ def from_counters(
         last_error=last_error,
         back_off_until=back_off_until,
         spool=spool,
+        ack_suspect=ack_suspect,
+        ack_mismatch=ack_mismatch,
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sluiceway.endpoint import Endpoint
     from sluiceway.errors import Sent
     from sluiceway.exchange import Exchanges
+    from sluiceway.proxy import Proxy
 
 # Below, a gzip header and the work cost more than the bytes saved.
 GZIP_MIN_BYTES = 1_024
@@ -60,8 +61,9 @@ class KeptResponse(Response, frozen=True, kw_only=True):
 class TransportError(Exception):
     """No response. A transport raises this and nothing else.
 
-    `kind` is "resolve", "connect", "tls", "timeout", "closed", "protocol" or "shut" (the transport was closed). `sent`
-    is "no" when no byte of the request left. `detail` is for a log line: no payload, no header, no key.
+    `kind` is "resolve", "connect", "tls", "timeout", "closed", "protocol", "proxy" (it made no connection),
+    "proxy_auth" (it wants other credentials) or "shut" (the transport was closed). `sent` is "no" when no byte of the
+    request left, or none got past a proxy. `detail` is for a log line: no payload, no header, no key.
     """
 
     def __init__(self, kind: str, sent: Sent, detail: str = "") -> None:
@@ -92,10 +94,10 @@ class Transport(Protocol):
 class Urllib3Transport:
     """HTTP/1.1 through urllib3's connection pool. Nothing is retried but a stale connection; nothing is followed.
 
-    Connections are kept alive and replaced when idle for 30 s, an hour old, or after a 5xx. A reused one that fails
-    before the first byte of a response is replaced and the request sent again, once, at once: the server had closed it
-    while idle. With `gzip`, bodies from 1 KiB on are compressed, until the host answers 415: that request is sent again
-    as it is, and so is every later one.
+    Connections are kept alive and replaced when idle for 30 s, five minutes old, or after a 5xx. A reused one that
+    fails before the first byte of a response is replaced and the request sent again, once, at once: the server had
+    closed it while idle. With `gzip`, bodies from 1 KiB on are compressed, until the host answers 415: that request is
+    sent again as it is, and so is every later one.
 
     Thread-safe. A forked child starts with no connections; the parent's are left alone.
     """
@@ -107,6 +109,7 @@ class Urllib3Transport:
         connect_seconds: float = 5.0,
         gzip: bool = False,
         ssl_context: ssl.SSLContext | None = None,
+        proxy: Proxy | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Open nothing yet. `ssl_context` replaces the default one, which verifies."""
@@ -114,6 +117,7 @@ class Urllib3Transport:
         self._connect_seconds = connect_seconds
         self._gzip = gzip
         self._ssl_context = ssl_context
+        self._proxy = proxy
         self._monotonic = monotonic
         self._closed = False
         # By process, so that a forked child starts anew. Only single operations, which need no lock.
@@ -160,6 +164,10 @@ class Urllib3Transport:
             if inherited is not None:
                 inherited.leave_to_parent()
         started = Exchanges(
-            self._endpoint, self._monotonic, connect_seconds=self._connect_seconds, ssl_context=self._ssl_context
+            self._endpoint,
+            self._monotonic,
+            connect_seconds=self._connect_seconds,
+            ssl_context=self._ssl_context,
+            proxy=self._proxy,
         )
         return self._exchanges.setdefault(pid, started)

@@ -17,7 +17,7 @@ socket or a log: the wall time that an HTTP-date needs is handed in.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -103,7 +103,9 @@ class Reject(msgspec.Struct, frozen=True, tag=True):
 
 
 class Unauthorized(msgspec.Struct, frozen=True, tag=True):
-    """The vendor refuses the credential."""
+    """The credential is refused: the write key by the vendor, or those of a proxy by the proxy."""
+
+    by: Literal["vendor", "proxy"] = "vendor"
 
 
 Verdict: TypeAlias = Delivered | Retry | Split | Bisect | Partial | Mixed | Throttled | Reject | Unauthorized

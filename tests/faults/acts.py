@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from .server import Act, Visit
+from .record import Seen
+from .server import FINE, Act, Visit
 
 REASON = "Scripted"
 
@@ -65,32 +66,28 @@ def raw(data: bytes, *, told: int | None = None, ends: bool = True, cut: bool = 
     return act
 
 
+def refuse_if(is_refused: Callable[[Seen], object], code: int = 400, body: bytes = b"") -> Act:
+    """Refuse each request, as a whole, of which a function is true; take every other."""
+
+    def act(visit: Visit) -> None:
+        seen = visit.read()
+        if seen is None:
+            return
+        refused = is_refused(seen)
+        visit.told(code if refused else 200)
+        visit.send(answer(code, body=body) if refused else FINE)
+
+    return act
+
+
 def refuse_marked(mark: bytes, code: int = 400) -> Act:
-    """Refuse a request that holds this text anywhere, as a whole; take every other."""
-
-    def act(visit: Visit) -> None:
-        seen = visit.read()
-        if seen is None:
-            return
-        said = code if mark in seen.body else 200
-        visit.told(said)
-        visit.send(answer(said))
-
-    return act
+    """Refuse a request that holds this text anywhere."""
+    return refuse_if(lambda seen: mark in seen.body, code)
 
 
-def refuse_larger(most_bytes: int, code: int = 413, *, but_for: int = 0) -> Act:
-    """Refuse a request of more than so many bytes; take every other."""
-
-    def act(visit: Visit) -> None:
-        seen = visit.read()
-        if seen is None:
-            return
-        said = code if len(seen.body) > most_bytes else 200
-        visit.told(said)
-        visit.send(answer(said))
-
-    return act
+def refuse_larger(most_bytes: int, code: int = 413, body: bytes = b"") -> Act:
+    """Refuse a request whose uncompressed body has more than so many bytes."""
+    return refuse_if(lambda seen: len(seen.body) > most_bytes, code, body)
 
 
 def reset_at(count: int) -> Act:

@@ -20,12 +20,17 @@ class Peer:
     """Listens until closed. `behave(connection)` runs on a thread for each connection, which is closed afterwards."""
 
     def __init__(
-        self, behave: Callable[[Arrived], None], *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+        self,
+        behave: Callable[[Arrived], None],
+        *,
+        tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
     ) -> None:
         self.behave = behave
         self.tls = tls
         self.arrivals: list[Arrived] = []
-        self.listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        self.listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.port: int = self.listener.getsockname()[1]
         self.scheme = "https" if tls else "http"
         self.host = host

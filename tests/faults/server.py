@@ -19,10 +19,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from .peers import OK, Arrived, Peer
+from .peers import Arrived, Peer
 from .record import Record, Seen
 
 Act: TypeAlias = "Callable[[Visit], object]"
+
+
+# JSON, as most vendors answer; RudderStack's client takes it as well.
+FINE = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"success":true}'
 
 
 class Visit:
@@ -106,7 +110,7 @@ def fine(visit: Visit) -> None:
     """Read a request and take it."""
     if visit.read() is not None:
         visit.told(200)
-        visit.send(OK)
+        visit.send(FINE)
 
 
 class FaultServer(Peer):
@@ -119,6 +123,7 @@ class FaultServer(Peer):
         at_accept: Sequence[Act] = (),
         tls: ssl.SSLContext | None = None,
         host: str = "127.0.0.1",
+        port: int = 0,
         receive_buffer_bytes: int | None = None,
     ) -> None:
         self.record = Record()
@@ -128,7 +133,7 @@ class FaultServer(Peer):
         self._numbers = itertools.count()
         self._turn = threading.Lock()
         self._receive_buffer_bytes = receive_buffer_bytes
-        super().__init__(self._converse, tls=tls, host=host)
+        super().__init__(self._converse, tls=tls, host=host, port=port)
         if receive_buffer_bytes is not None:
             # Inherited by what is accepted; a smaller one is given, the kernel has a least.
             self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)

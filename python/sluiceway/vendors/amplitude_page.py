@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import msgspec
 
+from sluiceway.doubt import doubt_count
 from sluiceway.errors import InvalidEvent
 from sluiceway.retry import RetryPolicy
 from sluiceway.vendors.amplitude_judge import judge
@@ -194,6 +195,7 @@ AMPLITUDE = Vendor(
     headers=headers,
     attempt_headers=no_headers,
     judge=judge,
+    doubter=doubt_count,
     # As many retries as the documents' schedule has, about as close together; what is the endpoint's fault goes on
     # until the elapsed time ends it. A `retry_timeouts` of the user's replaces all of this.
     retry=RetryPolicy(max_retries=12, base_seconds=0.1, cap_seconds=30.0),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
+from sluiceway.doubt import Doubter, doubt_json
 from sluiceway.retry import RetryPolicy
 from sluiceway.verdict import Judge
 
@@ -167,6 +168,8 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the vendor's documents or its own newest clients send compressed bodies."""
     attempt_headers: Callable[[Sending], dict[str, str]] = retry_count_header
     """Further headers of one attempt."""
+    doubter: Doubter = doubt_json
+    """What is to be doubted about a 2xx of this vendor."""
     flush_first: bool = True
     """Whether the first event of a client goes at once."""
     flush_at: int = 20

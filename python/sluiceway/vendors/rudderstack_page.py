@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from sluiceway import verdict
+from sluiceway.doubt import doubt_text
 from sluiceway.retry import RetryPolicy, parse_retry_after
 from sluiceway.vendors.base import LIBRARY_NAME, Call, Envelope, Field, Limits, Sending, Vendor, iso_milliseconds
 from sluiceway.vendors.spec import ANONYMOUS_ID, EITHER_ID, PREVIOUS_ID, TRAITS, USER_ID, basic_headers, five_calls
@@ -117,6 +118,7 @@ RUDDERSTACK = Vendor(
     # Basic is the only kind that the gateway takes.
     headers=basic_headers,
     judge=judge,
+    doubter=doubt_text,
     retry=RetryPolicy(),
     # All of RudderStack's own clients send gzip; the server reads it since 1.4.
     gzip=True,
