@@ -24,6 +24,7 @@ from urllib3.util.wait import wait_for_read
 
 from sluiceway import tunnel
 from sluiceway.deadline import DeadlineSocket, Exchange
+from sluiceway.lookup import look_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -255,17 +256,21 @@ class _Deadlined(HTTPConnection):
     # The only private name that is overridden, as urllib3's own SOCKS connection does. Every test of tests/faults that
     # connects to a black hole fails when it is not called any more.
     def _new_conn(self) -> socket.socket:
-        """Look the name up, however long it takes, then connect within what is left of the deadline."""
+        """Look the name up, then connect within what is left of the deadline."""
         exchange, monotonic = self.context.exchange, self.monotonic
         began = monotonic()
         try:
-            found = socket.getaddrinfo(self.host, self.port, 0, socket.SOCK_STREAM)
+            found = look_up(self.host, self.port, exchange.until, monotonic)
+        except TimeoutError:
+            raise ExchangeError("resolve", "the name look-up hangs") from None
         except OSError as error:
             raise ExchangeError("resolve", describe(error)) from None
         except UnicodeError:
             raise ExchangeError("resolve", "the host is not a name") from None
-        # Name look-up cannot be bounded, so it is not charged; everything after it ends by the deadline.
+        # Name look-up is not charged, unless somebody waits for the whole; everything after it ends by the deadline.
         exchange.deadline += monotonic() - began
+        if exchange.until is not None:
+            exchange.deadline = min(exchange.deadline, exchange.until)
         deadline = min(exchange.deadline, monotonic() + exchange.connect_seconds)
         failure: OSError = TimeoutError()
         for index, (family, _, _, _, address) in enumerate(found):

@@ -57,10 +57,15 @@ class Exchange:
         "sent",
         "sock",
         "unsent",
+        "until",
     )
 
-    def __init__(self, deadline: float, connect_seconds: float, *, renews: bool = False) -> None:
+    def __init__(
+        self, deadline: float, connect_seconds: float, *, until: float | None = None, renews: bool = False
+    ) -> None:
         self.deadline = deadline
+        self.until = until
+        """When somebody stops waiting for it, so that a name look-up must be over, too."""
         self.connect_seconds = connect_seconds
         self.renews = renews
         """Whether it must go over a new connection."""

@@ -68,22 +68,31 @@ class Exchanges:
         self._under_way: set[Exchange] = set()
         self._closed = False
 
-    def make(self, method: str, path: str, headers: Mapping[str, str], body: bytes, deadline: float) -> Reading:
-        """Make one exchange. Raises ExchangeError, or ValueError for a broken header, before anything is sent.
+    def make(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        deadline: float,
+        until: float | None = None,
+    ) -> Reading:
+        """Make one exchange by the deadline; `until`, when given, ends a name look-up, too.
 
-        A reused connection that fails before the first byte of a response was closed by the server while idle: the
-        request is made again, once, over a new one.
+        Raises ExchangeError, or ValueError for a broken header, before anything is sent. A reused connection that fails
+        before the first byte of a response was closed by the server while idle: the request is made again, once, over
+        a new one.
         """
         _check(path, headers)
         path = self._origin + path
         headers = {"Accept-Encoding": "identity", **headers}
-        exchange = Exchange(deadline, self._connect_seconds)
+        exchange = Exchange(deadline, self._connect_seconds, until=until)
         try:
             reading = self._attempt(exchange, method, path, headers, body)
         except ExchangeError as error:
             if error.kind != "closed" or not exchange.reused or exchange.received:
                 raise
-            renewed = Exchange(exchange.deadline, self._connect_seconds, renews=True)
+            renewed = Exchange(exchange.deadline, self._connect_seconds, until=until, renews=True)
             renewed.sent = exchange.sent
             reading = self._attempt(renewed, method, path, headers, body)
         if self._origin and reading.status == 407:

@@ -132,14 +132,19 @@ class Sender:
         if self._retry_handler is not None:
             return self._hand_over(self._retry_handler, parcel)
         deadline = now + self._timeout_seconds
-        return self._send(parcel, sending, around, deadline if until is None else min(deadline, until))
+        return self._send(parcel, sending, around, deadline, until)
 
-    def _send(self, parcel: Parcel, sending: Sending, around: Envelope, deadline: float) -> Attempt:
+    def _send(
+        self, parcel: Parcel, sending: Sending, around: Envelope, deadline: float, until: float | None
+    ) -> Attempt:
         body = parcel.batch.body(around.head, around.tail, around.event_tail)
         headers = {**self._headers, **self._attempt_headers(sending)}
         self.progress.bytes_sent += len(body)
+        if until is not None:
+            deadline = min(deadline, until)
+        request = Request(path=self._path, headers=headers, body=body, deadline=deadline, until=until)
         try:
-            response = self._transport.send(Request(path=self._path, headers=headers, body=body, deadline=deadline))
+            response = self._transport.send(request)
         except TransportError as error:
             if error.kind == "tls":
                 self._untrusted.give(error.detail)

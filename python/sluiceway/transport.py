@@ -37,6 +37,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     deadline: float
     """When the whole exchange must have ended, in the seconds of `time.monotonic()`. Name look-up is not included."""
     method: str = "POST"
+    until: float | None = None
+    """When somebody who waits for it stops waiting, so that name look-up must have ended, too; None: nobody waits."""
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,7 +151,7 @@ class Urllib3Transport:
         from sluiceway.connection import ExchangeError
 
         try:
-            reading = exchanges.make(request.method, request.path, headers, body, request.deadline)
+            reading = exchanges.make(request.method, request.path, headers, body, request.deadline, request.until)
         except ExchangeError as error:
             raise TransportError(error.kind, "maybe" if error.sent else "no", error.detail) from None
         return Response(status=reading.status, headers=reading.headers, body=reading.body, truncated=reading.truncated)
