@@ -72,13 +72,14 @@ class Rounds:
         self._flushing = flushing
         self._delivery = delivery
         self._clock = clock
+        self._voice = voice
         self._backlog = backlog
         self._backlogs_turn = False
         self.line = Line(lanes)
         self.carried: Parcel | None = None
         """What an attempt is being made with, or has just been."""
         self.desk = allocate_rlock()
-        """Held around every decision about parcels, never around a request."""
+        """Held around every decision about parcels, never around a request or a log line."""
         self.closing_at: float | None = None
         """The moment, monotonic, at which what is left is given up."""
         self.quiet = False
@@ -122,7 +123,7 @@ class Rounds:
         """Do one thing: send a parcel, take a batch, or wait. Returns False when nothing is left to do by `until`."""
         line, closing_at = self.line, self.closing_at
         now = self._clock.monotonic()
-        with self.desk:
+        with self._voice.later(), self.desk:
             line.unpack(now)
             self._drop_surplus()
             if self._backlog is not None and not self._abandoned:
@@ -162,6 +163,7 @@ class Rounds:
         """Survive an error of our own, or one injected into the thread. The parcel at hand waits and is tried again."""
         parcel = self.carried
         try:
+            self._voice.let_go()
             self._stumbled.give(type(error).__name__)
             if parcel is None:
                 self.ended.wait(_STUMBLE_SECONDS / 10, ours=True)
@@ -214,7 +216,7 @@ class Rounds:
         self._backlogs_turn = not self._backlogs_turn
         if not self._backlogs_turn and self._take(0.0):
             return True
-        with self.desk:
+        with self._voice.later(), self.desk:
             if self._abandoned or backlog.ready_in(own_only=own_only) != 0.0:
                 return False
             parcel = backlog.load(own_only=own_only)
@@ -239,14 +241,14 @@ class Rounds:
         self._finish(parcel, self._sender.attempt(parcel, until=min(limits, default=None)))
 
     def _note_on_disk(self, backlog: Backlog, parcel: Parcel) -> None:
-        with self.desk:
+        with self._voice.later(), self.desk:
             if not self._abandoned:
                 if backlog.always:
                     backlog.keep(parcel)
                 backlog.note_attempt(parcel)
 
     def _finish(self, parcel: Parcel, attempt: Attempt | None) -> None:
-        with self.desk:
+        with self._voice.later(), self.desk:
             if not self._abandoned:
                 rest = Rest()
                 if parcel.end is not None:
@@ -309,7 +311,7 @@ class Rounds:
         backlog = self._backlog
         assert backlog is not None
         while True:
-            with self.desk:
+            with self._voice.later(), self.desk:
                 if self._abandoned or not self.is_held_up:
                     return True
                 self.line.unpack(self._clock.monotonic())
@@ -330,7 +332,7 @@ class Rounds:
         """Grant a wish now if that can be done here, else in the next round. `in_turn`: nobody else does the work."""
         backlog = self._backlog
         assert backlog is not None
-        with self.desk:
+        with self._voice.later(), self.desk:
             if wish not in self._wishes and not wish.done.is_set():
                 self._wishes += (wish,)
             if in_turn or self.is_held_up:
@@ -338,7 +340,7 @@ class Rounds:
 
     def forget(self, wish: Wish) -> None:
         """Do not grant a wish any more."""
-        with self.desk:
+        with self._voice.later(), self.desk:
             self._wishes = tuple(other for other in self._wishes if other is not wish)
 
     def _grant(self, backlog: Backlog, wish: Wish) -> None:
@@ -362,7 +364,7 @@ class Rounds:
         What the spool takes is left there for a later process, the rest fails.
         """
         failed = left = 0
-        with self.desk:
+        with self._voice.later(), self.desk:
             self._abandoned = True
             if self.carried is not None:
                 self.carried.sent = "maybe"
