@@ -1,8 +1,8 @@
-"""Threads, locks and signals that stay real when gevent has patched the standard library.
+"""Threads, locks and signals that stay real when gevent or eventlet has patched the standard library.
 
 The worker must be an OS thread: a greenlet would stop whenever the application computes, and would share the hub with
-the requests it reports on. So these primitives take the originals from gevent when it has replaced them. gevent is
-looked at only if the application has imported it.
+the requests it reports on; where it waits for events in native code it would stop the hub for good. So these primitives
+take the originals where they have been replaced. Both packages are looked at only if the application has imported them.
 """
 
 from __future__ import annotations
@@ -30,50 +30,66 @@ def _gevent_patched(module: str) -> Any | None:
     return monkey if monkey is not None and monkey.is_module_patched(module) else None
 
 
-def allocate_lock() -> Any:
-    """Return an unlocked lock of the operating system's, also under gevent."""
+def _eventlet_patched() -> Any | None:
+    """Return eventlet's patcher if it has patched threads, else None."""
+    patcher = sys.modules.get("eventlet.patcher")
+    return patcher if patcher is not None and patcher.is_monkey_patched("thread") else None
+
+
+def _original(name: str) -> Any:
+    """Return the operating system's own function of `_thread`, also where another stands in its place."""
     monkey = _gevent_patched("_thread")
-    if monkey is None:
-        return _thread.allocate_lock()
-    return monkey.get_original("_thread", "allocate_lock")()
+    if monkey is not None:
+        return monkey.get_original("_thread", name)
+    patcher = _eventlet_patched()
+    return getattr(_thread if patcher is None else patcher.original("_thread"), name)
+
+
+def allocate_lock() -> Any:
+    """Return an unlocked lock of the operating system's."""
+    return _original("allocate_lock")()
 
 
 def allocate_rlock() -> Any:
     """Return a lock that its holder may take again: a collected object's `__del__` may call us in the middle of us."""
-    monkey = _gevent_patched("_thread")
-    if monkey is None:
-        return _thread.RLock()
-    return monkey.get_original("_thread", "RLock")()
+    return _original("RLock")()
 
 
 def thread_id() -> int:
     """Return the identity of the running OS thread, also on a greenlet."""
-    monkey = _gevent_patched("_thread")
-    ident: int = _thread.get_ident() if monkey is None else monkey.get_original("_thread", "get_ident")()
+    ident: int = _original("get_ident")()
     return ident
 
 
 def start_thread(name: str, run: Callable[[], None]) -> bool:
     """Start a daemon OS thread. Returns False where the system gives no thread (limits, interpreter shutting down)."""
-    monkey = _gevent_patched("_thread")
+    start = _original("start_new_thread")
     try:
-        if monkey is None:
+        if start is _thread.start_new_thread:
             threading.Thread(target=run, name=name, daemon=True).start()
         else:
             # threading.Thread would make a greenlet now. A raw thread is a daemon and has no name.
-            monkey.get_original("_thread", "start_new_thread")(run, ())
+            start(run, ())
     except RuntimeError:
         return False
     return True
 
 
-def on_a_hub() -> bool:
-    """Return whether the caller is a greenlet whose blocking would stop others."""
-    if _gevent_patched("threading") is not None:
-        return True
-    gevent = sys.modules.get("gevent")
-    greenlet = getattr(gevent, "Greenlet", None)
-    return greenlet is not None and isinstance(gevent.getcurrent(), greenlet)  # type: ignore[union-attr]
+def _hub() -> Any | None:
+    """Return gevent or eventlet where the caller is a greenlet of theirs, whose blocking would stop others; or None."""
+    gevent, eventlet = sys.modules.get("gevent"), sys.modules.get("eventlet")
+    if gevent is not None and (_gevent_patched("threading") or _runs_in(gevent, getattr(gevent, "Greenlet", None))):
+        return gevent
+    if eventlet is not None:
+        kind = getattr(sys.modules.get("eventlet.greenthread"), "GreenThread", None)
+        if _eventlet_patched() or _runs_in(eventlet, kind):
+            return eventlet
+    return None
+
+
+def _runs_in(green: Any, kind: type | None) -> bool:
+    """Return whether the caller is a greenlet of that kind; False while the package is still being imported."""
+    return kind is not None and isinstance(green.getcurrent(), kind)
 
 
 class Signal:
@@ -112,8 +128,9 @@ class Signal:
         if self._set:
             return True
         deadline = None if timeout is None else time.monotonic() + timeout
-        if not ours and on_a_hub():
-            return self._poll(deadline)
+        hub = None if ours else _hub()
+        if hub is not None:
+            return self._poll(hub, deadline)
         lock = allocate_lock()
         lock.acquire()
         with self._guard:
@@ -131,14 +148,13 @@ class Signal:
                     self._sleepers.remove(lock)
         return self._set
 
-    def _poll(self, deadline: float | None) -> bool:
+    def _poll(self, hub: Any, deadline: float | None) -> bool:
         """Wait as a greenlet does: sleep cooperatively, look, sleep longer."""
-        gevent = sys.modules["gevent"]
         pause, longest = _HUB_POLL_SECONDS
         while not self._set:
             left = pause if deadline is None else min(pause, deadline - time.monotonic())
             if left <= 0:
                 break
-            gevent.sleep(left)
+            hub.sleep(left)
             pause = min(pause * 2, longest)
         return self._set

@@ -1,0 +1,115 @@
+"""Row 44: Celery's pools, each with a broker of the test's own in a folder; warm and cold shutdown, recycled processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sluiceway.testing import Receiver
+
+from .conftest import WAITING
+from .driving import Asked, arrived, assert_nothing_lost
+from .host import APPS, BIN, Host
+
+# Sends the tasks, and prints what each returned: run with the apps' own environment, so that this process stays clean.
+SEND = """
+import json, sys, tasks
+first, count, seconds, wait = json.loads(sys.argv[1])
+sent = [(n, tasks.track.delay(n, seconds)) for n in range(first, first + count)]
+print(json.dumps([(n, *each.get(timeout=60, interval=0.02)) for n, each in sent] if wait else []))
+"""
+
+
+class Pool(Host):
+    """A Celery worker and its broker's folder."""
+
+    def __init__(self, receiver: Receiver, folder: Path, *arguments: str, **more: str) -> None:
+        for name in ("queue", "control", "results"):
+            (folder / name).mkdir(exist_ok=True)
+        self.environment = {
+            "RECEIVER": receiver.url,
+            "CLIENT_AT": "import",
+            "OPTIONS": json.dumps(WAITING),
+            "BROKER_FOLDER": str(folder),
+            **more,
+        }
+        command = [str(BIN / "celery"), "-A", "tasks", "worker", "--loglevel", "INFO", *arguments]
+        super().__init__(command, 0, folder / "worker.log", self.environment)
+        self.asked = Asked()
+
+    def ready(self) -> Pool:
+        """Wait until it takes tasks."""
+        self.wait(lambda: " ready." in self.log)
+        return self
+
+    def drive(self, first: int, count: int, *, seconds: float = 0.01, wait: bool = True) -> Asked:
+        """Send so many tasks, and note what they return."""
+        done = subprocess.run(
+            [sys.executable, "-c", SEND, json.dumps([first, count, seconds, wait])],
+            cwd=APPS,
+            env={"PATH": "", "PYTHONPATH": str(APPS), **self.environment, "CLIENT_AT": "first"},
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr + self.log
+        for n, accepted, pid in json.loads(done.stdout):
+            assert accepted
+            self.asked.pids[n] = pid
+        return self.asked
+
+
+Start = Callable[..., Pool]
+
+
+@pytest.fixture
+def start(receiver: Receiver, tmp_path: Path) -> Iterator[Start]:
+    pools: list[Pool] = []
+
+    def start(*arguments: str, **more: str) -> Pool:
+        pools.append(Pool(receiver, tmp_path, *arguments, **more))
+        return pools[-1].ready()
+
+    yield start
+    for pool in pools:
+        pool.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("client_at", ["import", "first"])
+@pytest.mark.parametrize("kind", ["prefork", "solo", "threads", "gevent", "eventlet"])
+def test_row_44_a_warm_shutdown_loses_nothing(start: Start, receiver: Receiver, kind: str, client_at: str) -> None:
+    pool = start("--pool", kind, "--concurrency", "2", CLIENT_AT=client_at)
+    asked = pool.drive(1, 40)
+    assert receiver.stats().events == 0
+    assert pool.stop() == 0
+    assert_nothing_lost(receiver, asked, at_least=40, workers=2 if kind == "prefork" else 1)
+    assert pool.unclean() == []
+
+
+def test_row_44_a_task_that_still_runs_is_let_end_and_its_event_is_sent(start: Start, receiver: Receiver) -> None:
+    pool = start("--pool", "prefork", "--concurrency", "2")
+    pool.drive(1, 20)
+    pool.drive(21, 2, seconds=3, wait=False)
+    pool.wait(lambda: pool.log.count("received") >= 22)
+    assert pool.stop() == 0
+    assert arrived(receiver).keys() >= set(range(1, 23)) - {22}
+    assert pool.asked.pids.keys() <= arrived(receiver).keys()
+    assert pool.unclean() == []
+
+
+def test_row_44_processes_that_are_recycled_lose_nothing(start: Start, receiver: Receiver) -> None:
+    pool = start("--pool", "prefork", "--concurrency", "2", "--max-tasks-per-child", "5")
+    asked = pool.drive(1, 40)
+    assert pool.stop() == 0
+    assert_nothing_lost(receiver, asked, at_least=40, workers=6)
+    assert pool.unclean() == []
