@@ -16,7 +16,7 @@ export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help dev fmt lint lint-rust lint-python test test-rust test-python loom loom-mutants conserve conserve-vendors demo bench bench-quick bench-rust sdist clean
+.PHONY: help dev fmt lint lint-rust lint-python test test-rust test-python test-failpoints loom loom-mutants conserve conserve-vendors demo bench bench-quick bench-rust sdist clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
@@ -66,6 +66,16 @@ test-rust:
 
 test-python: $(VENV)/.built
 	$(BIN)/python -m pytest --quiet
+
+# A package beside the real one: the same Python, and an engine that panics where it is told to.
+FAILPOINTS := target/failpoints
+$(FAILPOINTS)/.built: $(VENV)/.tools $(RUST_SOURCES)
+	cargo build --locked --quiet -p sluiceway-native --features failpoints,pyo3/extension-module --target-dir $(FAILPOINTS)
+	@touch $@
+
+test-failpoints: $(FAILPOINTS)/.built ## Have the engine panic at each of its entries (a debug build of its own)
+	$(BIN)/python tests/failpoints/beside.py $(FAILPOINTS)/debug/lib_native.so $(FAILPOINTS)/python
+	PYTHONPATH=$(FAILPOINTS)/python $(BIN)/python -m pytest --quiet tests/failpoints
 
 loom: ## Explore the lock-free models to the end (three preemptions)
 	RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 cargo test --release --locked -p sluiceway-core --test ring_loom --target-dir target/loom -- --nocapture --test-threads=1

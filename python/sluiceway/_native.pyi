@@ -6,7 +6,7 @@ Ctrl-C, `interrupt` or `close`, and never run Python code. No thread is ever sta
 
 from collections.abc import Callable, Sequence
 from types import FunctionType
-from typing import Any, Final, Literal, final
+from typing import Any, Final, Literal, TypeVar, final
 
 from typing_extensions import Self, disjoint_base
 
@@ -18,17 +18,22 @@ __all__ = [
     "MESSAGE_ID",
     "QUEUE_FULL",
     "READS_DICTS",
+    "REENTRANT",
     "STALE",
     "TIMESTAMP",
     "UNATTENDED",
     "Batch",
+    "Fault",
     "Field",
     "Inlet",
     "Queue",
     "Shape",
     "__version__",
+    "faults",
     "hot",
 ]
+
+_Answer = TypeVar("_Answer")
 
 __version__: Final[str]
 """The version of the package, from the one place that knows it."""
@@ -50,11 +55,19 @@ STALE: Final[int]
 """The queue belongs to the parent of this process."""
 INTERNAL: Final[int]
 """The engine failed in a way it should not; nothing was reserved."""
+REENTRANT: Final[int]
+"""The calling thread is sending just now."""
 
 MESSAGE_ID: Final[int]
 """The slot of a parameter that is the message id."""
 TIMESTAMP: Final[int]
 """The slot of a parameter that is the timestamp."""
+
+class Fault(RuntimeError):
+    """The engine met an error of its own. What it quotes is nothing of anybody's."""
+
+def faults() -> tuple[int, str]:
+    """Return how often the engine met an error of its own in this process, and where last (file and line)."""
 
 @disjoint_base
 class Inlet:
@@ -256,6 +269,11 @@ class Queue:
         """Count something that Python replaced in an event: an id that the vendor would not take."""
     def refused_bytes(self) -> int:
         """Return the size, as far as measured, of the event that this thread last saw refused as too large."""
+    def sending(self, work: Callable[..., _Answer], /, *arguments: Any) -> _Answer:
+        """Return `work(*arguments)`, called as by a sender: what this thread offers meanwhile is answered REENTRANT.
+
+        To any client: a log line about a request of the one must not become a request of the other.
+        """
     def next_batch(self, timeout: float | None, /) -> Batch | None:
         """Wait up to `timeout` seconds for a batch that is due; None on timeout, interrupt, or closed and empty."""
     def pause(self, timeout: float | None, /) -> bool:

@@ -213,8 +213,9 @@ class Assembly:
     def stats(self) -> Stats:
         """Return the counters and what the sender knows."""
         progress = self._sender.progress
+        counters = self.queue.counters()
         return from_counters(
-            self.queue.counters(),
+            counters,
             attempts=progress.attempts,
             last_success=progress.last_success,
             last_error=progress.last_error,
@@ -222,6 +223,7 @@ class Assembly:
             spool=None if self._backlog is None else self._backlog.stats(),
             ack_suspect=progress.ack_suspect,
             ack_mismatch=progress.ack_mismatch,
+            faults=counters.get("faults", 0),
         )
 
     def make_durable(self, deadline: float) -> None:

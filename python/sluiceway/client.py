@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from functools import update_wrapper
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from sluiceway import _native, awaiting, lifecycle, short_cuts
 from sluiceway.admission import Word
@@ -49,8 +50,12 @@ _WORDS: dict[int, Word] = {
     _native.CLOSED: "closed",
     _native.STALE: "stale",
     _native.INTERNAL: "internal",
+    _native.REENTRANT: "reentrant",
 }
 
+_Answer = TypeVar("_Answer")
+
+_at_fault = Notice(CLOCK, logging.ERROR, "the engine met an error of its own at %s; %d times")
 _in_clear = Notice(CLOCK, logging.WARNING, "a client sends in clear, because its host is http; clients so far: %d")
 
 # What a child inherits is kept for ever: taking it down could wait for threads that do not exist in the child.
@@ -121,12 +126,11 @@ class Client(_native.Inlet):
         the call has ended or is in the spool, synced to the disk with its directory; the result says how many are still
         pending. Raises SpoolError when that cannot be done in time, and without a spool.
         """
-        assembly = self._own()
         deadline = deadline_in(timeout)
         if durable:
-            assembly.make_durable(deadline)
+            self._own().make_durable(deadline)
             deadline = deadline_in(0.0)
-        return assembly.worker.flush(deadline, callback)
+        return _shielded(lambda: self._own().worker.flush(deadline, callback), FlushResult(pending=1))
 
     def close(self, timeout: float | None = None) -> FlushResult:
         """Refuse new events, send what was accepted for up to ``timeout`` seconds (10 by default), fail the rest.
@@ -136,13 +140,17 @@ class Client(_native.Inlet):
         May be called again, from any thread and from a callback. Raises nothing. `shutdown` is the same.
         """
         self._closed = True
-        return self._own().close(deadline_in(CLOSE_TIMEOUT_SECONDS if timeout is None else timeout))
+        deadline = deadline_in(CLOSE_TIMEOUT_SECONDS if timeout is None else timeout)
+        return _shielded(lambda: self._own().close(deadline), FlushResult(pending=1))
 
     shutdown = close
 
     async def aflush(self, timeout: float = FLUSH_TIMEOUT_SECONDS) -> FlushResult:
         """Wait as `flush` does, without blocking the asyncio loop. Cancelling it loses and repeats nothing."""
-        return await awaiting.flush(self._own(), timeout)
+        try:
+            return await awaiting.flush(self._own(), timeout)
+        except _native.Fault:
+            return await awaiting.in_a_thread(self.flush, timeout)
 
     async def aclose(self, timeout: float | None = None) -> FlushResult:
         """Close as `close` does, without blocking the asyncio loop."""
@@ -150,14 +158,14 @@ class Client(_native.Inlet):
 
     def stats(self) -> Stats:
         """Return what has become of every event so far, counted in this process. Never blocks."""
-        return self._own().stats()
+        return _shielded(lambda: self._own().stats(), Stats(faults=1))
 
     def purge(self) -> int:
         """Drop what waits in memory and is not yet part of a batch; return how many events those were. Never blocks.
 
         They end as dropped, reason ``purged``, and their callbacks are told.
         """
-        return self._own().purge()
+        return _shielded(lambda: self._own().purge(), 0)
 
     def __enter__(self) -> Self:
         return self
@@ -297,6 +305,17 @@ class _Ending:
         self.delivered = error is None
         if self._callback is not None:
             self._callback(error, batch)
+
+
+def _shielded(call: Callable[[], _Answer], instead: _Answer) -> _Answer:
+    """Return what the call does; where the engine meets an error of its own, try once more, and then ``instead``."""
+    for _ in range(2):
+        try:
+            return call()
+        except _native.Fault:
+            with suppress(Exception):  # a handler or a filter of the user's
+                _at_fault.give(_native.faults()[1])
+    return instead
 
 
 def _take_and_forget(*_: object) -> bool:

@@ -101,8 +101,11 @@ class Endings:
     def _end(self, batch: Batch, end: End, reason: str, error: DeliveryError | None, report: BatchReport) -> int:
         count = self._queue.settle(batch, end, reason)
         if count:
-            self._flushing.record(batch, end, count, error, report)
-            self._delivery.tell(batch, report, error, self._queue.release)
+            try:
+                self._flushing.record(batch, end, count, error, report)
+            finally:
+                # Whatever becomes of the count: a budget that is not given back would be gone for good.
+                self._delivery.tell(batch, report, error, self._queue.release)
         return count
 
 

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+Answer = TypeVar("Answer")
 
 End: TypeAlias = Literal["delivered", "failed", "dropped", "handed_over"]
 """How an accepted event ends."""
@@ -114,6 +116,13 @@ class Queue(Protocol):
 
     def next_batch(self, timeout: float | None, /) -> Batch | None:
         """Wait for a batch; None on timeout, interrupt, or when closed and empty."""
+        ...
+
+    def sending(self, work: Callable[..., Answer], /, *arguments: Any) -> Answer:
+        """Return `work(*arguments)`, during which this thread's own events are refused, whichever client they are for.
+
+        So no log line about a request, nor anything else that sending runs, can become the next request.
+        """
         ...
 
     def pause(self, timeout: float | None, /) -> bool:

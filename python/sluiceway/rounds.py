@@ -145,7 +145,7 @@ class Rounds:
             closing=closing_at is not None,
         )
         if parcel is not None and due is not None and due <= now:
-            self._carry(parcel, now, until)
+            self._queue.sending(self._carry, parcel, now, until)
             return True
         next_moment = now if due is None else due
         ends = [limit for limit in (until, closing_at) if limit is not None and next_moment > limit]

@@ -105,6 +105,9 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     ack_mismatch: int = 0
     """Answers with a 2xx in which the vendor names another number of events than it was sent."""
 
+    faults: int = 0
+    """Errors of the engine's own in this process, whichever client met them. Anything but 0 is worth a report."""
+
     @property
     def balanced(self) -> bool:
         """Whether both lines of the accounting hold in this snapshot."""
@@ -125,6 +128,7 @@ def from_counters(
     spool: SpoolStats | None = None,
     ack_suspect: int = 0,
     ack_mismatch: int = 0,
+    faults: int = 0,
 ) -> Stats:
     """Build the snapshot from the engine's counters; a name carries its reason after a dot (``refused.queue_full``)."""
     failed = _by_reason(counters, "failed")
@@ -156,6 +160,7 @@ def from_counters(
         spool=spool,
         ack_suspect=ack_suspect,
         ack_mismatch=ack_mismatch,
+        faults=faults,
     )
 
 

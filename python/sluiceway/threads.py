@@ -92,6 +92,11 @@ def _runs_in(green: Any, kind: type | None) -> bool:
     return kind is not None and isinstance(green.getcurrent(), kind)
 
 
+def on_a_hub() -> bool:
+    """Return whether the caller is a greenlet whose blocking would stop others."""
+    return _hub() is not None
+
+
 class Signal:
     """A flag that one thread sets and others wait for; `clear` makes it usable again."""
 

@@ -164,6 +164,9 @@ class FakeQueue:
             self.clock.pass_seconds(timeout)
             return None
 
+    def sending(self, work: Callable[..., Any], /, *arguments: Any) -> Any:
+        return work(*arguments)
+
     def pause(self, timeout: float | None, /) -> bool:
         self.pauses.append(timeout)
         self.before_wait()

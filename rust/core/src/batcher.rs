@@ -81,6 +81,11 @@ impl Batcher {
         Fit::Added
     }
 
+    /// Takes back what was written of an event whose writing broke off.
+    pub fn tidy(&mut self) {
+        self.bytes.truncate(self.entries.last().map_or(0, |last| last.event.end as usize));
+    }
+
     /// Closes the open batch and starts the next; `None` if it is empty.
     #[must_use = "a batch that is not sent is lost"]
     pub fn seal(&mut self, end_position: u64) -> Option<Batch> {

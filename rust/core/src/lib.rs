@@ -15,6 +15,8 @@ pub mod budget;
 pub mod counters;
 #[cfg(not(loom))]
 pub mod error;
+#[cfg(not(loom))]
+pub mod failpoint;
 pub mod fork;
 #[cfg(not(loom))]
 pub mod ident;

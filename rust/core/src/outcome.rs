@@ -27,12 +27,13 @@ pub enum Refused {
     OptedOut,
     Closed,
     Interrupted,
+    Reentrant,
     Internal,
 }
 
 impl Refused {
     /// Each reason by its name.
-    pub const NAMES: [(&'static str, Self); 9] = [
+    pub const NAMES: [(&'static str, Self); 10] = [
         ("queue_full", Self::QueueFull),
         ("event_too_large", Self::EventTooLarge),
         ("unserializable", Self::Unserializable),
@@ -41,6 +42,7 @@ impl Refused {
         ("opted_out", Self::OptedOut),
         ("closed", Self::Closed),
         ("interrupted", Self::Interrupted),
+        ("reentrant", Self::Reentrant),
         ("internal", Self::Internal),
     ];
 }

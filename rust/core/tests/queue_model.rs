@@ -24,7 +24,7 @@ use sluiceway_core::{
     budget::Held,
     limits::Limits,
     outcome::{Dropped, End, Failed, Outcome, Refused},
-    queue::{Next, Queue, Settings},
+    queue::{Cause, Next, Queue, Settings},
     record::Stamps,
     ring::Ring,
     shape::{Field, Kind, Shape, TimeFormat},
@@ -529,7 +529,7 @@ impl Model {
                 assert_eq!(out.batch.count_before(*mark), before);
             }
         }
-        let lost: Vec<_> = queue.take_lost().iter().map(|lost| (lost.token, lost.too_large)).collect();
+        let lost: Vec<_> = queue.take_lost().iter().map(|lost| (lost.token, lost.cause == Cause::TooLarge)).collect();
         assert_eq!(lost, std::mem::take(&mut self.lost));
         assert_eq!(queue.is_closed(), self.is_closed);
     }

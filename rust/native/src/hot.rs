@@ -22,10 +22,11 @@ use pyo3::{
     type_object::PyTypeInfo,
     types::{PyFunction, PyTuple},
 };
-use sluiceway_core::shape::MAX_FIELDS;
+use sluiceway_core::{failpoint, shape::MAX_FIELDS};
 
 use crate::{
     entries::Entries,
+    fault::quiet,
     inlet::Inlet,
     outcome::UNATTENDED,
     push::{self, Call},
@@ -99,14 +100,27 @@ unsafe extern "C" fn call(
     unsafe {
         let method = &*(*object.cast::<Hot>()).method;
         let py = Python::assume_attached();
-        match short_cut(py, method, args, count, names) {
-            Some(done) => done,
+        match quiet(|| short_cut(py, method, args, count, names)).flatten() {
+            Some(Done::Accepted) => {
+                let accepted = ffi::Py_True();
+                ffi::Py_INCREF(accepted);
+                accepted
+            }
+            Some(Done::Unattended) => unattended(Borrowed::from_ptr(py, *args), method.shape),
             None => ffi::PyObject_Vectorcall(method.function.as_ptr(), args, count, names),
         }
     }
 }
 
-/// Takes the event if all is plain: a new reference to `True`. `None`: nothing was done.
+/// What became of a call that ended in the short cut.
+enum Done {
+    Accepted,
+    /// Accepted, and nobody is there to send it.
+    Unattended,
+}
+
+/// Takes the event if all is plain. `None`: nothing was done. If it panics, nothing was done
+/// either: nothing panics behind the push.
 ///
 /// # Safety
 /// `args`, `count` and `names` are what CPython passed to a vectorcall function.
@@ -117,7 +131,8 @@ unsafe fn short_cut(
     args: *const *mut PyObject,
     count: usize,
     names: *mut PyObject,
-) -> Option<*mut PyObject> {
+) -> Option<Done> {
+    failpoint!("native::hot");
     // SAFETY: promised by the caller: as many positional arguments as `count` says, and
     // one more for each name.
     unsafe {
@@ -147,12 +162,7 @@ unsafe fn short_cut(
             return None;
         }
         queue.core().counters().offered();
-        if code == UNATTENDED {
-            return Some(unattended(Borrowed::from_ptr(py, *client), method.shape));
-        }
-        let accepted = ffi::Py_True();
-        ffi::Py_INCREF(accepted);
-        Some(accepted)
+        Some(if code == UNATTENDED { Done::Unattended } else { Done::Accepted })
     }
 }
 

@@ -3,6 +3,7 @@
 mod batch;
 mod entries;
 mod error;
+mod fault;
 mod hot;
 mod inlet;
 mod outcome;
@@ -25,6 +26,11 @@ mod _native {
 
     #[pymodule_export]
     use crate::batch::Batch;
+    #[cfg(feature = "failpoints")]
+    #[pymodule_export]
+    use crate::fault::fail_at;
+    #[pymodule_export]
+    use crate::fault::{Fault, faults};
     #[pymodule_export]
     use crate::hot::hot;
     #[pymodule_export]
@@ -36,6 +42,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::fault::note_quietly();
         crate::process::watch_forks()?;
         crate::walk::rare::prepare(module.py())?;
         module.add("READS_DICTS", crate::entries::prove(module.py())?)?;

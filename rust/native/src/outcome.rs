@@ -12,9 +12,10 @@ pub(crate) const EVENT_TOO_LARGE: c_long = 5;
 pub(crate) const CLOSED: c_long = 6;
 pub(crate) const STALE: c_long = 7;
 pub(crate) const INTERNAL: c_long = 8;
+pub(crate) const REENTRANT: c_long = 9;
 
 /// The codes by their names in the module.
-pub(crate) const NAMES: [(&str, c_long); 7] = [
+pub(crate) const NAMES: [(&str, c_long); 8] = [
     ("UNATTENDED", UNATTENDED),
     ("HARD", HARD),
     ("QUEUE_FULL", QUEUE_FULL),
@@ -22,6 +23,7 @@ pub(crate) const NAMES: [(&str, c_long); 7] = [
     ("CLOSED", CLOSED),
     ("STALE", STALE),
     ("INTERNAL", INTERNAL),
+    ("REENTRANT", REENTRANT),
 ];
 
 /// `True` for zero, else the code itself. A new reference; small integers are shared.

@@ -4,20 +4,17 @@
 //! measured at a tenth of the whole call.
 #![allow(unsafe_code, reason = "a C function gets its arguments as an array of borrowed pointers")]
 
-use std::{
-    cell::Cell,
-    ffi::c_long,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::{cell::Cell, ffi::c_long};
 
 use pyo3::{
     Bound, Py, PyAny, PyResult, Python, ffi,
     ffi::{Py_ssize_t, PyMethodDef, PyMethodDefPointer, PyObject},
 };
-use sluiceway_core::{ident::Generator, layout::Layout, record::Stamps, tape::Tape};
+use sluiceway_core::{failpoint, ident::Generator, layout::Layout, record::Stamps, tape::Tape};
 
 use crate::{
-    outcome::{self, HARD, INTERNAL, STALE},
+    fault::quiet,
+    outcome::{self, HARD, INTERNAL, REENTRANT, STALE},
     queue::Queue,
     stamp::{self, Id},
     values::Values,
@@ -32,15 +29,40 @@ struct Scratch {
     ids: Generator,
 }
 
+/// What a thread is known by. One variable, since to find one takes a call.
+struct Local {
+    scratch: Cell<Option<Box<Scratch>>>,
+    /// Whether it is sending just now.
+    is_sending: Cell<bool>,
+    /// The size of the event that it last saw refused as too large.
+    refused_bytes: Cell<usize>,
+}
+
 thread_local! {
-    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
-    /// The size of the event that this thread last saw refused as too large.
-    static REFUSED_BYTES: Cell<usize> = const { Cell::new(0) };
+    static LOCAL: Local =
+        const { Local { scratch: Cell::new(None), is_sending: Cell::new(false), refused_bytes: Cell::new(0) } };
 }
 
 /// The bytes of JSON, as far as measured, of the event that this thread last saw refused.
 pub(crate) fn refused_bytes() -> usize {
-    REFUSED_BYTES.get()
+    LOCAL.try_with(|local| local.refused_bytes.get()).unwrap_or(0)
+}
+
+/// Runs `work` as a sender does: an event offered in it is refused, whichever client it is
+/// offered to. A log line about a request must not become a request.
+pub(crate) fn while_sending<T>(work: impl FnOnce() -> T) -> T {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            let _ = LOCAL.try_with(|local| local.is_sending.set(self.0));
+        }
+    }
+    let _restore = Restore(LOCAL.try_with(|local| local.is_sending.replace(true)).unwrap_or(false));
+    work()
+}
+
+fn is_sending() -> bool {
+    LOCAL.try_with(|local| local.is_sending.get()).unwrap_or(false)
 }
 
 /// The arguments before the values of the shape's fields.
@@ -100,6 +122,9 @@ unsafe extern "C" fn push(queue: *mut PyObject, args: *mut *mut PyObject, count:
         return outcome::to_py(STALE);
     }
     queue.core().counters().offered();
+    if is_sending() {
+        return outcome::to_py(REENTRANT);
+    }
     let [shape, callback, message_id, timestamp, values @ ..] = args else {
         return wrong_count();
     };
@@ -111,7 +136,7 @@ unsafe extern "C" fn push(queue: *mut PyObject, args: *mut *mut PyObject, count:
     let shape = usize::try_from(unsafe { ffi::PyLong_AsSsize_t(*shape) }).unwrap_or(usize::MAX);
     let call = Call { shape, token: 0, message_id: *message_id, timestamp: *timestamp, is_checked: false };
     // SAFETY: the caller of this function holds its arguments.
-    answer(unsafe { take(py, queue, &call, Values::of(values)) })
+    answer(|| unsafe { take(py, queue, &call, Values::of(values)) })
 }
 
 /// `admit(token, shape, message_id, timestamp, *values)`: see `_native.pyi`.
@@ -130,7 +155,7 @@ unsafe extern "C" fn admit(queue: *mut PyObject, args: *mut *mut PyObject, count
     };
     let call = Call { shape, token, message_id: *message_id, timestamp: *timestamp, is_checked: true };
     // SAFETY: the caller of this function holds its arguments.
-    answer(unsafe { take(py, queue, &call, Values::of(values)) })
+    answer(|| unsafe { take(py, queue, &call, Values::of(values)) })
 }
 
 /// `offer(*anything)`: counts the call and sends it the long way.
@@ -141,7 +166,7 @@ unsafe extern "C" fn offer(queue: *mut PyObject, args: *mut *mut PyObject, count
         return outcome::to_py(STALE);
     }
     queue.core().counters().offered();
-    outcome::to_py(HARD)
+    outcome::to_py(if is_sending() { REENTRANT } else { HARD })
 }
 
 /// Gives the raw arguments their types.
@@ -165,39 +190,49 @@ unsafe fn arguments<'a>(
     }
 }
 
-/// What Python gets: the code of the outcome, or an error for a wrong call.
-fn answer(code: Option<c_long>) -> *mut PyObject {
-    code.map_or_else(wrong_count, outcome::to_py)
+/// What Python gets: the code of the outcome, or an error for a wrong call. A panic of ours is
+/// an outcome as well, never an exception in a request.
+#[inline]
+fn answer(take: impl FnOnce() -> Option<c_long>) -> *mut PyObject {
+    quiet(take).unwrap_or(Some(INTERNAL)).map_or_else(wrong_count, outcome::to_py)
 }
 
 /// Takes the event: zero or the code of the outcome. `None`: no such shape, or more values
-/// than it has fields. A panic of ours becomes an outcome, never an exception in a request.
+/// than it has fields. The caller catches what panics.
 ///
 /// # Safety
 /// Attached; somebody holds what `call` and `values` name until this returns.
 #[inline]
 pub(crate) unsafe fn take(py: Python<'_>, queue: &Queue, call: &Call, values: Values<'_>) -> Option<c_long> {
-    let taken = catch_unwind(AssertUnwindSafe(|| {
-        let layout = queue.core().layouts().get(call.shape)?;
-        if values.len() > layout.fields.len() {
-            return None;
-        }
-        // SAFETY: promised by the caller.
-        Some(with_scratch(|scratch| unsafe { record(py, queue, layout, call, values, scratch) }))
-    }));
-    taken.unwrap_or(Some(INTERNAL))
+    failpoint!("native::take");
+    let layout = queue.core().layouts().get(call.shape)?;
+    if values.len() > layout.fields.len() {
+        return None;
+    }
+    // SAFETY: promised by the caller.
+    Some(with_scratch(|scratch| unsafe { record(py, queue, layout, call, values, scratch) }))
 }
 
 #[inline]
 fn with_scratch(work: impl FnOnce(&mut Scratch) -> c_long) -> c_long {
-    let scratch = SCRATCH.try_with(Cell::take).ok().flatten();
+    let scratch = match LOCAL.try_with(|local| (!local.is_sending.get()).then(|| local.scratch.take())) {
+        Ok(Some(scratch)) => scratch,
+        Ok(None) => return REENTRANT,
+        // The thread's storage is being torn down.
+        Err(_) => None,
+    };
     let scratch = scratch.filter(|scratch| !scratch.ids.is_inherited());
     let Some(mut scratch) = scratch.or_else(new_scratch) else { return INTERNAL };
     let code = work(&mut scratch);
     // Fails only while the thread's storage is being torn down; then the next push makes
     // a new one.
-    let _ = SCRATCH.try_with(|place| place.set(Some(scratch)));
+    let _ = LOCAL.try_with(|local| local.scratch.set(Some(scratch)));
     code
+}
+
+#[cold]
+fn refuse_bytes(bytes: usize) {
+    let _ = LOCAL.try_with(|local| local.refused_bytes.set(bytes));
 }
 
 #[cold]
@@ -247,6 +282,7 @@ unsafe fn record(
     let limit = queue.settings().limits.event_bytes();
     let mut walk = Walk::new(py, layout, limit, call.is_checked, (tape, space, queue.keys()));
     let own_id = if let Id::Text(text) = id { walk.whole(&text) } else { Ok(()) };
+    failpoint!("native::walk");
     // SAFETY: promised by the caller.
     let walked = own_id.and_then(|()| unsafe { fields(&mut walk, layout, values) });
     let replaced = walk.replaced;
@@ -254,13 +290,13 @@ unsafe fn record(
         Ok(()) => {}
         Err(Stop::Hard) => return HARD,
         Err(Stop::TooLarge) => {
-            REFUSED_BYTES.set(walk.tape.least_json() + walk.refused_bytes);
+            refuse_bytes(walk.tape.least_json() + walk.refused_bytes);
             return outcome::EVENT_TOO_LARGE;
         }
     }
     let outcome = queue.push(tape);
     if let sluiceway_core::outcome::Outcome::EventTooLarge(bytes) = outcome {
-        REFUSED_BYTES.set(bytes);
+        refuse_bytes(bytes);
     }
     let code = outcome::code(outcome);
     if code == 0 || code == outcome::UNATTENDED {

@@ -3,22 +3,31 @@
 
 use std::{
     mem::ManuallyDrop,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use pyo3::{
     exceptions::{PyRuntimeError, PyValueError},
     prelude::*,
-    types::PyDict,
+    types::{PyDict, PyTuple},
 };
 use sluiceway_core::{
-    fork,
+    batch,
+    error::RestoreError,
+    failpoint, fork,
     limits::Limits,
     outcome::{Dropped, End, Failed, Refused},
-    queue::{self, Next, Settings},
+    queue::{self, Cause, Next, Settings},
 };
 
-use crate::{batch::Batch, error, process, push, shape::Shape};
+use crate::{
+    batch::Batch,
+    error,
+    fault::{self, caught},
+    process, push,
+    shape::Shape,
+};
 
 /// How long the main thread waits at a time before it looks for signals.
 const SLICE: Duration = Duration::from_millis(50);
@@ -28,6 +37,20 @@ const SLICE: Duration = Duration::from_millis(50);
 pub(crate) struct Queue {
     inner: ManuallyDrop<Box<queue::Queue>>,
     generation: u64,
+    /// Batches that were taken and never reached Python: the next to be handed out.
+    unreturned: Mutex<Vec<batch::Batch>>,
+}
+
+/// A batch on its way to Python. Unless it arrives, it goes back to its queue.
+struct OnItsWay<'a> {
+    queue: &'a Queue,
+    batch: Option<batch::Batch>,
+}
+
+impl Drop for OnItsWay<'_> {
+    fn drop(&mut self) {
+        self.queue.unreturned.lock().unwrap_or_else(PoisonError::into_inner).extend(self.batch.take());
+    }
 }
 
 impl Queue {
@@ -47,7 +70,13 @@ impl Queue {
         if self.is_stale() {
             return Err(PyRuntimeError::new_err("this queue belongs to the parent process"));
         }
+        failpoint!("native::queue");
         Ok(&self.inner)
+    }
+
+    /// What `work` makes of the queue, if it is this process's. What panics in it is a `Fault`.
+    fn within<T>(&self, work: impl FnOnce(&queue::Queue) -> T) -> PyResult<T> {
+        caught(|| Ok(work(self.own()?)))
     }
 }
 
@@ -99,30 +128,32 @@ impl Queue {
             flush_first,
             drop_oldest,
         };
-        let inner = ManuallyDrop::new(Box::new(queue::Queue::new(settings)));
-        Ok(Self { inner, generation: fork::generation() })
+        caught(|| {
+            failpoint!("native::new");
+            let inner = ManuallyDrop::new(Box::new(queue::Queue::new(settings)));
+            Ok(Self { inner, generation: fork::generation(), unreturned: Mutex::default() })
+        })
     }
 
     #[getter]
     fn push(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        push::bind(slf, "push")
+        caught(|| push::bind(slf, "push"))
     }
 
     #[getter]
     fn admit(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        push::bind(slf, "admit")
+        caught(|| push::bind(slf, "admit"))
     }
 
     #[getter]
     fn offer(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        push::bind(slf, "offer")
+        caught(|| push::bind(slf, "offer"))
     }
 
     #[pyo3(signature = (reason, /))]
     fn refuse(&self, reason: &str) -> PyResult<()> {
         let reason = named(&Refused::NAMES, reason).ok_or_else(|| error::unknown("reason to refuse", reason))?;
-        self.own()?.counters().refused(reason);
-        Ok(())
+        self.within(|core| core.counters().refused(reason))
     }
 
     #[pyo3(signature = (what, /))]
@@ -130,8 +161,7 @@ impl Queue {
         if what != "id" {
             return Err(error::unknown("thing to replace", what));
         }
-        self.own()?.counters().replaced_id();
-        Ok(())
+        self.within(|core| core.counters().replaced_id())
     }
 
     #[expect(clippy::unused_self, reason = "a method, like its neighbours")]
@@ -140,126 +170,146 @@ impl Queue {
     }
 
     #[pyo3(signature = (timeout, /))]
-    fn next_batch(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<Batch>> {
-        let core = self.own()?;
-        in_slices(py, timeout, |slice| match core.next_batch(slice) {
-            Next::Batch(batch) => Some(Some(Batch(batch))),
-            Next::Interrupted | Next::Closed => Some(None),
-            Next::Timeout => None,
+    fn next_batch(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<Py<Batch>>> {
+        caught(|| {
+            let core = self.own()?;
+            let unreturned = self.unreturned.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let taken = match unreturned {
+                Some(batch) => Some(batch),
+                None => in_slices(py, timeout, |slice| match core.next_batch(slice) {
+                    Next::Batch(batch) => Some(Some(batch)),
+                    Next::Interrupted | Next::Closed => Some(None),
+                    Next::Timeout => None,
+                })?
+                .flatten(),
+            };
+            let Some(batch) = taken else { return Ok(None) };
+            // To make the object takes memory, which there may be none of.
+            let mut way = OnItsWay { queue: self, batch: Some(batch.clone()) };
+            failpoint!("native::return");
+            let object = Py::new(py, Batch(batch))?;
+            way.batch = None;
+            Ok(Some(object))
         })
-        .map(Option::flatten)
+    }
+
+    /// Calls `work` as a sender: what it offers to any client is refused.
+    #[expect(clippy::unused_self, reason = "a method, like its neighbours; the mark is the thread's")]
+    #[pyo3(signature = (work, /, *arguments))]
+    fn sending<'py>(&self, work: &Bound<'py, PyAny>, arguments: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+        push::while_sending(|| work.call1(arguments))
     }
 
     #[pyo3(signature = (timeout, /))]
     fn pause(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
-        let core = self.own()?;
-        in_slices(py, timeout, |slice| core.pause(slice).then_some(())).map(|rang| rang.is_some())
+        caught(|| {
+            let core = self.own()?;
+            in_slices(py, timeout, |slice| core.pause(slice).then_some(())).map(|rang| rang.is_some())
+        })
     }
 
     #[pyo3(signature = (timeout, /))]
     fn wait_for_space(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
-        let core = self.own()?;
-        let waited = wait(py, timeout, SLICE, |slice| core.wait_for_room(slice.unwrap_or(SLICE)).then_some(()));
-        waited.map(|room| room.is_some())
+        caught(|| {
+            let core = self.own()?;
+            let waited = wait(py, timeout, SLICE, |slice| core.wait_for_room(slice.unwrap_or(SLICE)).then_some(()));
+            waited.map(|room| room.is_some())
+        })
     }
 
     fn interrupt(&self, py: Python<'_>) -> PyResult<()> {
-        let core = self.own()?;
-        py.detach(|| core.interrupt());
-        Ok(())
+        self.within(|core| py.detach(|| core.interrupt()))
     }
 
     fn flush_mark(&self, py: Python<'_>) -> PyResult<u64> {
-        let core = self.own()?;
-        Ok(py.detach(|| core.flush_mark()))
+        self.within(|core| py.detach(|| core.flush_mark()))
     }
 
     #[pyo3(signature = (mark, /))]
     fn count_before(&self, py: Python<'_>, mark: u64) -> PyResult<u64> {
-        let core = self.own()?;
-        Ok(py.detach(|| core.count_before(mark)))
+        self.within(|core| py.detach(|| core.count_before(mark)))
     }
 
     #[pyo3(signature = (mark, /))]
     fn has_passed(&self, mark: u64) -> PyResult<bool> {
-        Ok(self.own()?.has_passed(mark))
+        self.within(|core| core.has_passed(mark))
     }
 
     #[pyo3(signature = (attended, /))]
     fn attend(&self, attended: bool) -> PyResult<()> {
-        self.own()?.attend(attended);
-        Ok(())
+        self.within(|core| core.attend(attended))
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        let core = self.own()?;
-        py.detach(|| core.close());
-        Ok(())
+        self.within(|core| py.detach(|| core.close()))
     }
 
     fn purge(&self, py: Python<'_>) -> PyResult<Vec<u64>> {
-        let core = self.own()?;
-        Ok(py.detach(|| core.purge()))
+        self.within(|core| py.detach(|| core.purge()))
     }
 
     fn take_overflow(&self, py: Python<'_>) -> PyResult<Vec<(u64, &'static str)>> {
-        let core = self.own()?;
-        let lost = py.detach(|| core.take_lost());
-        let reason = |too_large| if too_large { "event_too_large" } else { "overflow" };
-        Ok(lost.into_iter().map(|lost| (lost.token, reason(lost.too_large))).collect())
+        let lost = self.within(|core| py.detach(|| core.take_lost()))?;
+        let reason = |cause| match cause {
+            Cause::Overflow => "overflow",
+            Cause::TooLarge => "event_too_large",
+            Cause::Internal => "internal",
+        };
+        Ok(lost.into_iter().map(|lost| (lost.token, reason(lost.cause))).collect())
     }
 
     #[pyo3(signature = (batch, end, reason = "", /))]
     fn settle(&self, batch: &Batch, end: &str, reason: &str) -> PyResult<u64> {
         let end = end_named(end, reason)?;
-        Ok(self.own()?.settle(&batch.0, end))
+        self.within(|core| core.settle(&batch.0, end))
     }
 
     #[pyo3(signature = (batch, /))]
     fn shelve(&self, batch: &Batch) -> PyResult<u64> {
-        Ok(self.own()?.shelve(&batch.0))
+        self.within(|core| core.shelve(&batch.0))
     }
 
     #[pyo3(signature = (events, layout, tokens, end_position, /))]
     #[expect(clippy::needless_pass_by_value, reason = "what pyo3 extracts")]
     fn restore(&self, events: &[u8], layout: &[u8], tokens: Vec<(usize, u64)>, end_position: u64) -> PyResult<Batch> {
-        let core = self.own()?;
-        let batch = sluiceway_core::batch::Batch::restore(events.to_vec(), layout, &tokens, end_position)
-            .map_err(|error| PyValueError::new_err(error.to_string()))?;
-        core.counters().restored(batch.len() as u64);
-        Ok(Batch(batch))
+        let restored = self.within(|core| {
+            let batch = batch::Batch::restore(events.to_vec(), layout, &tokens, end_position)?;
+            core.counters().restored(batch.len() as u64);
+            Ok::<_, RestoreError>(batch)
+        })?;
+        restored.map(Batch).map_err(|error| PyValueError::new_err(error.to_string()))
     }
 
     #[pyo3(signature = (events, /))]
     fn adopt(&self, events: u64) -> PyResult<()> {
-        self.own()?.counters().adopted(events);
-        Ok(())
+        self.within(|core| core.counters().adopted(events))
     }
 
     #[pyo3(signature = (events, end, reason = "", /))]
     fn settle_spooled(&self, events: u64, end: &str, reason: &str) -> PyResult<()> {
         let end = end_named(end, reason)?;
-        self.own()?.counters().ended_on_disk(events, end);
-        Ok(())
+        self.within(|core| core.counters().ended_on_disk(events, end))
     }
 
     #[pyo3(signature = (batch, /))]
     fn release(&self, batch: &Batch) -> PyResult<()> {
-        self.own()?.release(&batch.0);
-        Ok(())
+        self.within(|core| core.release(&batch.0))
     }
 
     fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let core = self.own()?;
-        let rows = PyDict::new(py);
-        for (name, count) in core.counters().read() {
-            rows.set_item(name, count)?;
-        }
-        let held = core.held();
-        rows.set_item("reserved_events", held.events)?;
-        rows.set_item("reserved_bytes", held.bytes)?;
-        rows.set_item("ring", core.waiting())?;
-        Ok(rows)
+        caught(|| {
+            let core = self.own()?;
+            let rows = PyDict::new(py);
+            for (name, count) in core.counters().read() {
+                rows.set_item(name, count)?;
+            }
+            let held = core.held();
+            rows.set_item("reserved_events", held.events)?;
+            rows.set_item("reserved_bytes", held.bytes)?;
+            rows.set_item("ring", core.waiting())?;
+            rows.set_item("faults", fault::faults().0)?;
+            Ok(rows)
+        })
     }
 
     #[getter]

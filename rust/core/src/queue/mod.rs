@@ -89,8 +89,19 @@ pub struct Queue {
 pub struct Lost {
     /// The token it carried.
     pub token: u64,
-    /// Why: dropped to make room, or found too large when it was encoded.
-    pub too_large: bool,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Why an event ended in the ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Dropped to make room.
+    Overflow,
+    /// Found too large when it was encoded.
+    TooLarge,
+    /// A fault of ours when it was encoded.
+    Internal,
 }
 
 /// What building batches needs to remember between two of them.

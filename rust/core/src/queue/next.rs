@@ -1,14 +1,15 @@
 //! The next batch: when one is due, what goes into it, and how to sleep until then.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
-use super::{Assembly, Lost, Queue};
+use super::{Assembly, Cause, Lost, Queue};
 use crate::{
     batch::Batch,
-    batcher::Fit,
+    batcher::{Batcher, Fit},
     json::writer,
     outcome::{End, Failed},
     record::Record,
@@ -171,18 +172,15 @@ impl Queue {
         let held = self.budget.held();
         self.counters.level(held.events, held.bytes);
         let mut added_bytes = 0;
-        while taker.position() < mark {
-            let batcher = &mut assembly.batcher;
-            let offered = taker.front(|bytes| {
-                let record = Record::read(bytes);
-                let write = |out: &mut _| writer::write_event(out, &record, &self.layouts, &self.keys);
-                (batcher.offer(record.stamps.token, write), record.stamps.token, Ring::footprint(bytes.len()))
-            });
-            match offered {
-                None | Some((Fit::Full, ..)) => break,
-                Some((Fit::Added, _, footprint)) => added_bytes += footprint,
-                Some((Fit::TooLarge(_), token, footprint)) => self.fail_too_large(token, footprint),
-            }
+        // Caught once for a batch, not once for an event. What broke was the writing of the
+        // event in front: it goes, and those behind it do not go with it.
+        while catch_unwind(AssertUnwindSafe(|| self.fill(&mut assembly.batcher, &mut taker, mark, &mut added_bytes)))
+            .is_err()
+        {
+            assembly.batcher.tidy();
+            let broken = taker.front(|bytes| (Record::token(bytes), Ring::footprint(bytes.len())));
+            let Some((token, footprint)) = broken else { break };
+            self.fail_in_ring(token, footprint, Failed::Internal, Cause::Internal);
             taker.advance();
         }
         let end_position = taker.position();
@@ -199,14 +197,37 @@ impl Queue {
         Some(batch)
     }
 
-    /// Ends an event whose escapes made it too large after all.
+    /// Moves events from the ring into the open batch until it is full or the mark is reached.
+    fn fill(&self, batcher: &mut Batcher, taker: &mut Taker<'_>, mark: u64, added_bytes: &mut u64) {
+        while taker.position() < mark {
+            let offered = taker.front(|bytes| {
+                let record = Record::read(bytes);
+                let write = |out: &mut _| {
+                    crate::failpoint!("core::encode");
+                    writer::write_event(out, &record, &self.layouts, &self.keys)
+                };
+                (batcher.offer(record.stamps.token, write), record.stamps.token, Ring::footprint(bytes.len()))
+            });
+            match offered {
+                None | Some((Fit::Full, ..)) => break,
+                Some((Fit::Added, _, footprint)) => *added_bytes += footprint,
+                // Its escapes made it too large after all.
+                Some((Fit::TooLarge(_), token, footprint)) => {
+                    self.fail_in_ring(token, footprint, Failed::EventTooLarge, Cause::TooLarge);
+                }
+            }
+            taker.advance();
+        }
+    }
+
+    /// Ends an event that cannot be part of any batch.
     #[cold]
-    fn fail_too_large(&self, token: u64, footprint: u64) {
-        self.counters.discarded(1, End::Failed(Failed::EventTooLarge));
+    fn fail_in_ring(&self, token: u64, footprint: u64, reason: Failed, cause: Cause) {
+        self.counters.discarded(1, End::Failed(reason));
         self.budget.release(1, footprint);
         self.room.opened();
         if token != 0 {
-            lock(&self.lost).push(Lost { token, too_large: true });
+            lock(&self.lost).push(Lost { token, cause });
             self.signal.ring();
         }
     }

@@ -1,6 +1,6 @@
 //! A push: the verdict on one event, and its place in the ring.
 
-use super::{Lost, Queue};
+use super::{Cause, Lost, Queue};
 use crate::{
     budget::Reservation,
     json::writer,
@@ -23,6 +23,7 @@ impl Queue {
     /// are not counted here: the caller may have a policy for them.
     #[inline]
     pub fn push(&self, tape: &Tape) -> Outcome {
+        crate::failpoint!("core::push");
         let record = tape.bytes();
         if let Some(bytes) = self.too_large(tape) {
             return Outcome::EventTooLarge(bytes);
@@ -94,7 +95,7 @@ impl Queue {
             self.counters.discarded(1, End::Dropped(Dropped::Overflow));
             self.budget.release(1, freed);
             if token != 0 {
-                lock(&self.lost).push(Lost { token, too_large: false });
+                lock(&self.lost).push(Lost { token, cause: Cause::Overflow });
                 self.signal.ring();
             }
             match self.budget.reserve(footprint) {

@@ -18,6 +18,7 @@ use pyo3::{
 };
 
 use super::Method;
+use crate::fault::quiet;
 
 /// The object. Laid out for CPython: header, then what its type's members point at.
 #[repr(C)]
@@ -154,7 +155,12 @@ unsafe extern "C" fn get(object: *mut PyObject, instance: *mut PyObject, _owner:
             ffi::Py_INCREF(object);
             return object;
         }
-        bound(Python::assume_attached(), object, instance)
+        // A plain C function: what panics here would end the process.
+        let py = Python::assume_attached();
+        quiet(|| bound(py, object, instance)).unwrap_or_else(|| {
+            ffi::PyErr_SetString(ffi::PyExc_RuntimeError, c"the engine met an error of its own".as_ptr());
+            ptr::null_mut()
+        })
     }
 }
 
