@@ -9,6 +9,7 @@ RUST_SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml C
 ROUNDS ?=
 SEED ?= 20131231
 VENDOR ?=
+CALLS ?= 1000000
 
 export CARGO_TERM_COLOR ?= auto
 # What the extension is built and linted for: the environment's interpreter, whatever else is on the PATH.
@@ -16,7 +17,7 @@ export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help dev fmt lint lint-rust lint-python test test-rust test-python test-failpoints loom loom-mutants conserve conserve-vendors demo bench bench-quick bench-rust sdist clean
+.PHONY: help dev fmt lint lint-rust lint-python test test-rust test-python test-failpoints loom loom-mutants bad-inputs conserve conserve-vendors demo bench bench-quick bench-rust sdist clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
@@ -85,6 +86,9 @@ loom-mutants: ## Weaken each memory ordering alone and see a model fail
 
 conserve: $(VENV)/.built ## Account for 5,000,000 events through a server that fails at random
 	$(BIN)/python tests/conserve.py --events 5000000 --threads 8 --seed $(SEED)
+
+bad-inputs: $(VENV)/.built ## Try 1,000,000 hostile calls: none raises, what is accepted arrives as documented
+	$(BIN)/python tests/bad_inputs.py --calls $(CALLS) --seed $(SEED)
 
 conserve-vendors: $(VENV)/.built ## The same for 100,000 events of each vendor, refused and throttled as it does
 	@for vendor in segment rudderstack posthog capture amplitude; do \

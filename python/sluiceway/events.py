@@ -70,13 +70,23 @@ def check(
         value = arguments[field.argument]
         if value is None and field.required:
             raise InvalidEvent(field.argument, "is required")
-        checked.append(None if value is None else _CHECKS[field.kind](field, value))
+        checked.append(None if value is None else _read(field.argument, _CHECKS[field.kind], field, value))
     if call.one_of and all(arguments[argument] is None for argument in call.one_of):
         raise InvalidEvent(" or ".join(call.one_of), "is required")
-    own_id = _own_id(vendor, arguments[vendor.id_argument])
+    own_id = _read(vendor.id_argument, _own_id, vendor, arguments[vendor.id_argument])
     moment = _timestamp(vendor.time_argument, arguments[vendor.time_argument])
     lost_id = own_id is None and arguments[vendor.id_argument] is not None
     return CheckedEvent(own_id, moment, tuple(checked), extras, lost_id)
+
+
+def _read(argument: str, check: Callable[..., Any], *arguments: Any) -> Any:
+    """Check one argument. What its own code raises meanwhile (a metaclass, a property) is said of it, not of us."""
+    try:
+        return check(*arguments)
+    except (InvalidEvent, RecursionError):
+        raise
+    except Exception as error:
+        raise InvalidEvent(argument, f"raised {type(error).__name__} while it was read") from None
 
 
 def to_dict(vendor: Vendor, call: Call, event: CheckedEvent) -> dict[str, Any]:
