@@ -77,9 +77,13 @@ impl Batch {
     }
 }
 
+/// The three numbers of a row. All of it is taken: a row has as many bytes as they have.
 fn numbers(row: &[u8; ROW]) -> [u32; 3] {
-    let [a, b, c, d, e, f, g, h, i, j, k, l] = *row;
-    [[a, b, c, d], [e, f, g, h], [i, j, k, l]].map(u32::from_le_bytes)
+    let mut numbers = [0; 3];
+    for (number, bytes) in numbers.iter_mut().zip(row.as_chunks().0) {
+        *number = u32::from_le_bytes(*bytes);
+    }
+    numbers
 }
 
 #[cfg(test)]
