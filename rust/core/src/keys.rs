@@ -231,7 +231,7 @@ mod tests {
     fn a_full_table_turns_names_away_and_keeps_what_it_has() {
         let keys = Keys::default();
         // A tenth more than it takes; Miri would be at five thousand for minutes.
-        let names = if cfg!(miri) { 1130 } else { 5000 };
+        let names: u64 = if cfg!(miri) { 1130 } else { 5000 };
         for round in 0..2 {
             for index in (0..names).flat_map(|index| [index; 2]) {
                 let name = format!("key-{index}");
