@@ -263,7 +263,12 @@ class Backlog:
         contents = self._spool.read(shelved.filed.entry)
         if contents is None:
             return None
-        batch = self._queue.restore(contents.events, contents.layout, shelved.tokens, shelved.end_position)
+        try:
+            batch = self._queue.restore(contents.events, contents.layout, shelved.tokens, shelved.end_position)
+        except ValueError:
+            # The spool has looked at it, so this is a slip of ours; to read it again and again would stop all others.
+            self._spool.remove(shelved.filed.entry)
+            return None
         parcel = Parcel(batch)
         parcel.filed = shelved.filed
         parcel.attempts = max(shelved.attempts, contents.attempts)

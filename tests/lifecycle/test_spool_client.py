@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -469,6 +471,33 @@ def test_row_75_a_forked_child_has_a_directory_of_its_own_and_unlocks_nothing(ve
     vendor.answer = vendor.be_up
     assert delivered(client, 10) == 5
     client.close()
+
+
+PARENT = """
+import os, sys, time
+from sluiceway import Segment
+client = Segment("a-write-key-of-tests", host="http://127.0.0.1:9", spool="always", spool_dir=sys.argv[1], timeout=0.1)
+for _ in range(7):
+    client.track("user", "Event")
+client.flush(10, durable=True)
+if os.fork() == 0:
+    os.close(1)
+    time.sleep(60)
+    os._exit(0)
+print("ready", flush=True)
+os._exit(0)
+"""
+
+
+def test_row_75_a_child_that_never_uses_the_client_does_not_keep_its_dead_parents_files(
+    vendor: Vendor, place: Path
+) -> None:
+    parent = subprocess.run([sys.executable, "-c", PARENT, str(place)], stdout=subprocess.PIPE, timeout=60)
+    assert parent.stdout == b"ready\n"
+    with client_of(vendor, place, host="http://127.0.0.1:9") as client:
+        client.flush(5)
+        until(lambda: client.stats().delivered == 7)
+        assert client.stats().adopted == 7
 
 
 def test_throttled_events_are_on_disk_while_they_wait(
