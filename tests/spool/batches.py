@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import struct
 from pathlib import Path
@@ -20,8 +21,10 @@ THEIRS = destination("segment", "api.segment.io", "/v1/batch", "another-key")
 class FakeClock:
     """Time that passes only when somebody says so."""
 
+    _starts = itertools.count(1_000)
+
     def __init__(self) -> None:
-        self.now = 1_000.0
+        self.now = float(next(self._starts))  # each process of a test begins later than the one before
 
     def monotonic(self) -> float:
         return self.now

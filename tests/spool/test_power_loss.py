@@ -10,11 +10,12 @@ from collections.abc import Iterator
 import pytest
 
 from sluiceway.spool.contents import Contents
-from tests.spool.batches import FakeClock, all_adopted, batch, spool_in
-from tests.spool.memory_disk import MemoryDisk, Pick, after_power_loss, choices, unsynced
+
+from .batches import FakeClock, all_adopted, batch, spool_in
+from .memory_disk import MemoryDisk, Pick, after_power_loss, choices, unsynced
 
 # Up to so many ways to lose what is loose at one moment, each is tried; beyond, this many at random.
-MOST_PER_MOMENT = 400
+MOST_PER_MOMENT = 150
 
 
 class Told:

@@ -194,6 +194,12 @@ def label_in(disk: Disk, fd: int) -> bytes | None:
     try:
         return read_label(disk.read(descriptor, LABEL_BYTES * 2))
     finally:
+        close_quietly(disk, descriptor)
+
+
+def close_quietly(disk: Disk, descriptor: int) -> None:
+    """Close what was only looked at: an error says nothing of the data."""
+    with suppress(OSError):
         disk.close(descriptor)
 
 

@@ -22,7 +22,7 @@ from sluiceway.spool.format import (
     read_body,
     read_header,
 )
-from sluiceway.spool.home import write_all
+from sluiceway.spool.home import close_quietly, write_all
 
 TEMPORARY = ".tmp"
 
@@ -71,7 +71,7 @@ def sync_again(disk: Disk, at: int, name: str) -> None:
     try:
         _sync_data(disk, descriptor)
     finally:
-        disk.close(descriptor)
+        close_quietly(disk, descriptor)
 
 
 def sync_directory(disk: Disk, at: int) -> None:
@@ -82,7 +82,7 @@ def sync_directory(disk: Disk, at: int) -> None:
     except OSError as error:
         raise NotSynced(*error.args) from error
     finally:
-        disk.close(descriptor)
+        close_quietly(disk, descriptor)
 
 
 def load(disk: Disk, at: int, name: str, seq: int, count: int, destination: bytes) -> Contents:
@@ -102,7 +102,7 @@ def load(disk: Disk, at: int, name: str, seq: int, count: int, destination: byte
             raise Malformed("of another length")
         return read_body(header, _read_all(disk, descriptor, header.file_bytes - HEADER_BYTES))
     finally:
-        disk.close(descriptor)
+        close_quietly(disk, descriptor)
 
 
 def peek(disk: Disk, at: int, name: str) -> Header | None:
@@ -113,7 +113,7 @@ def peek(disk: Disk, at: int, name: str) -> Header | None:
     except Malformed:
         return None
     finally:
-        disk.close(descriptor)
+        close_quietly(disk, descriptor)
 
 
 def overwrite_progress(disk: Disk, at: int, name: str, attempts: int, *, maybe_sent: bool) -> None:
@@ -123,7 +123,7 @@ def overwrite_progress(disk: Disk, at: int, name: str, attempts: int, *, maybe_s
         if disk.status(descriptor).nbytes >= HEADER_BYTES:
             disk.overwrite(descriptor, progress_of(attempts, maybe_sent), PROGRESS_OFFSET)
     finally:
-        disk.close(descriptor)
+        close_quietly(disk, descriptor)
 
 
 def _sync_data(disk: Disk, descriptor: int) -> None:

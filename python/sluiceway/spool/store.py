@@ -333,7 +333,7 @@ class Spool:
 
     def _sync_home(self, home: Home) -> bool:
         """Sync one directory and its name."""
-        failure = sync_home(self._disk, self._turn, home, self._destination)
+        failure = sync_home(self._disk, self._turn, home, self._destination, self._count_error)
         with self._turn:
             if self._turn.is_over:
                 return False
@@ -343,7 +343,7 @@ class Spool:
                 except OSError as error:
                     failure = error
             if failure is not None:
-                self._fail_to_write(failure, 0)
+                self._degrade(failure, 0)
         return failure is None
 
     def _look(self) -> tuple[int, int]:
@@ -429,8 +429,14 @@ class Spool:
                     homes.remove(home)
             dissolve(self._disk, self._kept, self._root.version, home)
 
+    def _count_error(self, error: OSError) -> None:
+        self.write_errors += 1
+
     def _fail_to_write(self, error: OSError, events: int) -> None:
         self.write_errors += 1
+        self._degrade(error, events)
+
+    def _degrade(self, error: OSError, events: int) -> None:
         self._cannot_write = _word(error)
         self._retry_at = self._clock.monotonic() + RETRY_SECONDS
         self._cannot_write_notice.give(self._cannot_write, events=events)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sluiceway.spool.disk import Disk
 from sluiceway.spool.format import Malformed, file_name
 from sluiceway.spool.home import Home
@@ -9,8 +11,10 @@ from sluiceway.spool.sealing import NotSynced, load, seal, sync_again, sync_dire
 from sluiceway.spool.turn import Turn
 
 
-def sync_home(disk: Disk, turn: Turn, home: Home, destination: bytes) -> OSError | None:
+def sync_home(disk: Disk, turn: Turn, home: Home, destination: bytes, met: Callable[[OSError], None]) -> OSError | None:
     """Sync the files of a directory, then its names; a turn for each. What failed stays on the list.
+
+    `met` is told each failed sync, also one that was made up for by writing the batch anew.
 
     Until a batch is removed or rewritten, one that could not be synced makes every later answer an error, because the
     system reports each loss only once.
@@ -24,11 +28,12 @@ def sync_home(disk: Disk, turn: Turn, home: Home, destination: bytes) -> OSError
             if seq not in home.unsynced:
                 continue
             try:
-                _sync_file(disk, home, seq, count, destination)
+                _sync_file(disk, home, seq, count, destination, met)
                 synced.append(seq)
             except FileNotFoundError:
                 home.unsynced.pop(seq, None)
             except OSError as error:
+                met(error)
                 failure = error
                 if isinstance(error, NotSynced):
                     home.suspect.add(seq)
@@ -38,6 +43,7 @@ def sync_home(disk: Disk, turn: Turn, home: Home, destination: bytes) -> OSError
         try:
             sync_directory(disk, home.fd)
         except OSError as error:
+            met(error)
             home.suspect.update(seq for seq in synced if seq in home.unsynced)
             return error
         for seq in synced:
@@ -46,13 +52,16 @@ def sync_home(disk: Disk, turn: Turn, home: Home, destination: bytes) -> OSError
     return failure
 
 
-def _sync_file(disk: Disk, home: Home, seq: int, count: int, destination: bytes) -> None:
+def _sync_file(
+    disk: Disk, home: Home, seq: int, count: int, destination: bytes, met: Callable[[OSError], None]
+) -> None:
     """Sync one file, or write it anew if that ever failed. Raises OSError."""
     if seq not in home.suspect:
         try:
             sync_again(disk, home.fd, file_name(seq, count))
             return
-        except NotSynced:
+        except NotSynced as error:
+            met(error)
             home.suspect.add(seq)
     try:
         contents = load(disk, home.fd, file_name(seq, count), seq, count, destination)
