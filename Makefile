@@ -7,6 +7,7 @@ BENCH_VENV := .venv-bench
 BENCH_BIN := $(BENCH_VENV)/bin
 RUST_SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml
 ROUNDS ?=
+KILLS ?=
 SEED ?= 20131231
 VENDOR ?=
 CALLS ?= 1000000
@@ -17,7 +18,7 @@ export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help dev fmt lint lint-rust lint-python test test-rust test-python test-failpoints loom loom-mutants bad-inputs conserve conserve-vendors demo bench bench-quick bench-rust sdist clean
+.PHONY: help dev fmt lint lint-rust lint-python test test-rust test-python test-failpoints loom loom-mutants bad-inputs conserve conserve-vendors crashes demo bench bench-quick bench-rust sdist clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
@@ -93,6 +94,10 @@ bad-inputs: $(VENV)/.built ## Try 1,000,000 hostile calls: none raises, what is 
 conserve-vendors: $(VENV)/.built ## The same for 100,000 events of each vendor, refused and throttled as it does
 	@for vendor in segment rudderstack posthog capture amplitude; do \
 	  echo "== $$vendor" && $(BIN)/python tests/conserve.py --vendor $$vendor --events 100000 --seed $(SEED) || exit 1; done
+
+crashes: $(VENV)/.built ## Kill 200 processes that spool, at random; and one at every call and system call of the spool
+	$(BIN)/python tests/crashes.py --kills $(or $(KILLS),200) --seed $(SEED)
+	$(BIN)/python tests/crash_points.py
 
 demo: $(VENV)/.built ## Import 336,776 flights into a local receiver; VENDOR=posthog for another than Segment
 	$(BIN)/python examples/demo_flights.py $(if $(VENDOR),--vendor $(VENDOR))

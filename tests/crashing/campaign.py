@@ -45,6 +45,7 @@ def campaign(
 ) -> Figures:
     """Kill so many processes, each third time two at once that share the directory."""
     chance = random.Random(seed)
+    place.mkdir(exist_ok=True)
     directory = place / "spool"
     record = place / "record"
     figures = Figures()

@@ -1,5 +1,4 @@
-"""What the receiver answers meanwhile: success, failure, silence for a moment, resets before and after it has counted.
-"""
+"""What the receiver answers meanwhile: success, failure, a moment of silence, resets before and after counting."""
 
 from __future__ import annotations
 

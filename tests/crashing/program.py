@@ -25,7 +25,7 @@ QUICK = RetryPolicy(base_seconds=0.01, cap_seconds=0.05)
 
 def id_of(run: int, number: int) -> str:
     """The id of one event: which process, which call."""
-    return str(uuid.UUID(int=(run << 64) + number, version=8))
+    return str(uuid.UUID(int=(run << 80) + number, version=4))
 
 
 def client_for(host: str, directory: str, fsync: Any) -> Segment:

@@ -1,0 +1,106 @@
+"""Kill a process that spools at every boundary there is: before each call of the spool's, and at each system call.
+
+The first part forks and kills itself (`spool/killed.py`); the second has strace deliver the signal at the n-th system
+call of each kind, n = 1, 2, 3, … until the process ends by itself. What is found afterwards is compared with what the
+process had been told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from spool.batches import made
+from spool.killed import campaign, leave_one_behind, what_is_wrong
+
+SCRIPT = Path(__file__).parent / "spool" / "killed.py"
+
+# Those that change or look at the disk. The process makes others of the first two before it comes to the spool, too:
+# killed there, it has written nothing.
+CALLS = [
+    "openat",
+    "write",
+    "fchmod",
+    "fdatasync",
+    "fsync",
+    "rename",
+    "unlinkat",
+    "rmdir",
+    "mkdirat",
+    "flock",
+    "pwrite64",
+]
+CALLS += ["close", "newfstatat", "fstat", "chmod", "fchmodat", "read", "getdents64"]
+
+
+def at_each(call: str, place: Path, script: list[str]) -> tuple[int, int, list[str]]:
+    """Kill at the first, second, … of these calls inside the spool; return how many those were, and what was wrong."""
+    kills = 0
+    wrong: list[str] = []
+    names = f"/^{call}(at|at2)?$"
+    first = calls_before_the_spool(names, place, script)
+    for number in range(first + 1, first + 1_000):
+        directory = made(place / f"{call}-{number}")
+        leave_one_behind(directory)
+        done = traced([*script, directory], f"{directory}.log", "-e", f"inject={names}:signal=KILL:when={number}")
+        wrong += [f"{call} {number}: {line}" for line in what_is_wrong(directory, done.stdout.splitlines())]
+        if done.returncode == 0:
+            break
+        kills += 1
+    return kills, first, wrong
+
+
+def calls_before_the_spool(names: str, place: Path, script: list[str]) -> int:
+    """How many of these calls the interpreter makes before it comes to the spool's directory."""
+    directory = made(place / "counting")
+    traced([*script, directory], f"{place}/counting.log", "-e", f"trace={names},openat")
+    count = 0
+    for line in Path(f"{place}/counting.log").read_text().splitlines():
+        if f'"{directory}"' in line:
+            break
+        match = re.match(r"\d+ +(\w+)\(", line)
+        count += match is not None and re.match(names[1:], match[1]) is not None
+    return count
+
+
+def traced(command: list[str], log: str, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["strace", "-f", "-o", log, *options, *command],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONHASHSEED": "0"},
+    )
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--calls", nargs="*", default=CALLS)
+    given = options.parse_args()
+    since = time.monotonic()
+    broken: list[str] = []
+    with tempfile.TemporaryDirectory() as place:
+        for fsync in ("batch", "interval", "off"):
+            points, wrong = campaign(place, fsync)
+            broken += wrong
+            print(f"{points:6} kills before a call of the spool's, fsync={fsync}: {len(wrong)} wrong", flush=True)
+        script = [sys.executable, "-S", "-B", str(SCRIPT), "script"]
+        for call in given.calls:
+            kills, first, wrong = at_each(call, Path(place) / call, script)
+            broken += wrong
+            print(f"{kills:6} kills at {call} (after {first} at the start): {len(wrong)} wrong", flush=True)
+    for line in broken:
+        print(f"BROKEN: {line}")
+    print(f"{len(broken):6} wrong in all, {time.monotonic() - since:.0f} s")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""Rows 47, 70 and 77 with a client: killed at random while it tracks with a spool; `make crashes` kills 200."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def rooms() -> Iterator[None]:
+    """The rooms of `tests/crashing`, found as the verb finds them."""
+    tests = str(Path(__file__).parents[1])
+    sys.path.insert(0, tests)
+    yield
+    sys.path.remove(tests)
+
+
+@pytest.mark.usefixtures("rooms")
+@pytest.mark.parametrize("fsync", ["batch", "off"])
+def test_row_47_of_a_killed_process_only_the_newest_unsealed_events_are_missing(tmp_path: Path, fsync: str) -> None:
+    from crashing.campaign import campaign
+
+    figures = campaign(tmp_path, kills=5, seed=47, fsync=fsync)
+    assert figures.broken == []
+    assert figures.kills >= 5
+    assert figures.arrived > 200
+    assert figures.durable > 50
+    assert figures.files_left > 0
+    assert figures.requests > 10
+
+
+@pytest.mark.usefixtures("rooms")
+def test_a_file_that_is_removed_before_its_answer_is_found_out(tmp_path: Path) -> None:
+    """The positive control."""
+    from crashing.campaign import campaign
+
+    for seed in range(5):
+        figures = campaign(tmp_path / str(seed), kills=5, seed=seed, plant=True)
+        if figures.broken:
+            break
+    assert any("is lost" in line for line in figures.broken)
