@@ -119,9 +119,13 @@ class Exchanges:
                 decode_content=False,
             )
             try:
-                return _read(response)
+                reading = _read(response)
             finally:
                 response.release_conn()
+            if exchange.unsent is not None and 200 <= reading.status <= 299:
+                # Nobody can have taken what did not leave whole. A refusal in the midst of it stands.
+                raise exchange.unsent
+            return reading
         except (ExchangeError, exceptions.HTTPError, OSError) as error:
             kind, detail = _reason(error, exchange)
             raise ExchangeError(kind, detail, sent=exchange.sent) from None

@@ -165,16 +165,16 @@ def read_slowly(seconds: float = 0.05) -> Act:
     return act
 
 
-def half_close(data: bytes, *, told: int | None = None) -> Act:
+def half_close(data: bytes) -> Act:
     """Read the head of the request only, send `data` and FIN, and then read the rest until the client ends."""
 
     def act(visit: Visit) -> None:
         visit.arrived.read_head_only()
+        visit.end(heard=False)
         visit.send(data)
         visit.sock.shutdown(socket.SHUT_WR)
         while visit.sock.recv(65_536):
             pass
-        visit.end(heard=False)
 
     return act
 

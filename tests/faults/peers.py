@@ -124,7 +124,7 @@ class Arrived:
             self.received += data
 
     def _more(self) -> bool:
-        data = self.sock.recv(65_536)
+        data = self.sock.recv(1_048_576)
         self.received += data
         return bool(data)
 
