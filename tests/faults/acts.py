@@ -157,10 +157,10 @@ def read_slowly(seconds: float = 0.05) -> Act:
     """Read a byte at a time, and never the whole request."""
 
     def act(visit: Visit) -> None:
+        visit.end(heard=False)
         while not visit.arrived.closing.wait(seconds):
             if not visit.sock.recv(1):
                 break
-        visit.end(heard=False)
 
     return act
 
