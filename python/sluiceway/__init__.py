@@ -103,16 +103,27 @@ _HOMES = {
     "TransportError": "sluiceway.transport",
 }
 
+_SUBINTERPRETER = (
+    "sluiceway works in the main interpreter only, not in a subinterpreter: use threads or processes there "
+    "(mod_wsgi: `WSGIApplicationGroup %{GLOBAL}`; uWSGI: `single-interpreter = true`)"
+)
+
 
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name == "__version__":
-        value: Any = import_module("sluiceway.client").VERSION
-    elif name in _HOMES:
-        value = getattr(import_module(_HOMES[name]), name)
-    else:
+    if name != "__version__" and name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        if name == "__version__":
+            value: Any = import_module("sluiceway.client").VERSION
+        else:
+            value = getattr(import_module(_HOMES[name]), name)
+    except ImportError as error:
+        # CPython says it of whichever extension it meets first, and that need not be ours.
+        if "subinterpreter" not in str(error):
+            raise
+        raise ImportError(_SUBINTERPRETER, name=__name__) from error
     globals()[name] = value
     return value
 

@@ -203,8 +203,9 @@ class Assembly:
             lifecycle.enrol(self)
             self.worker.drain(deadline_in(self._timeout))
         elif lifecycle.exiting():
-            # The exit hook has run, and a new thread would be cut off in the middle. The budget is still the same one.
-            self.close(lifecycle.exit_deadline(self.exit_timeout))
+            # A new thread would be cut off in the middle: what comes now is sent here, while there is time.
+            if not lifecycle.spend(self.exit_timeout, self.worker.drain):
+                self.close(CLOCK.monotonic())
         else:
             lifecycle.enrol(self)
             hosting.warn_if_threads_rest(self._voice)

@@ -11,7 +11,9 @@ import atexit
 import logging
 import os
 import sys
+import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -52,6 +54,8 @@ class _Process:
         self.pid = os.getpid()
         self.left_at: float | None = None
         """When the exit began, monotonic."""
+        self.spent_seconds = 0.0
+        """How much of the budget was used up, by whatever was sent during the exit."""
         self.enrolled: set[Leaving] = set()
 
     def register(self) -> None:
@@ -67,31 +71,45 @@ class _Process:
 _process: _Process | None = None
 
 
-def enrol(leaving: Leaving) -> None:
-    """Have something brought to its end at the exit of this process. Cheap to repeat; takes no lock."""
+def _own() -> _Process:
     global _process  # noqa: PLW0603  (a process has one exit)
     process = _process
     if process is None or process.pid != os.getpid():
         process = _process = _Process()
         process.register()
+    return process
+
+
+def enrol(leaving: Leaving) -> None:
+    """Have something brought to its end at the exit of this process. Cheap to repeat; takes no lock."""
+    process = _own()
     if leaving not in process.enrolled:
         # A new set instead of a change: the exit may be looking at the old one.
         process.enrolled = {other for other in process.enrolled if not other.is_over} | {leaving}
 
 
 def exiting() -> bool:
-    """Whether the exit hook of this process has begun."""
-    return _began_at() is not None
+    """Whether the exit of this process has begun: nobody would wait for a new thread, or run a new hook, any more."""
+    process = _process
+    if process is not None and process.left_at is not None and process.pid == os.getpid():
+        return True
+    # The main thread counts as ended before the first exit hook runs. Threads of the program's may go on then for as
+    # long as they like, so this is the exit for what runs on the main thread only.
+    main = threading.main_thread()
+    return not main.is_alive() and main.ident == threading.get_ident()
 
 
-def exit_deadline(timeout: float) -> float:
-    """When what takes ``timeout`` seconds of the exit has to be done: they count from the exit's start, if it began."""
-    began_at = _began_at()
-    return (time.monotonic() if began_at is None else began_at) + timeout
+def spend(exit_timeout: float, send: Callable[[float], bool]) -> bool:
+    """Have something sent during the exit, until a deadline that it is given; returns what it does.
 
-
-def _began_at() -> float | None:
-    return None if _process is None or _process.pid != os.getpid() else _process.left_at
+    All that is sent then shares one budget of time.
+    """
+    process = _own()
+    began = time.monotonic()
+    try:
+        return send(began + max(0.0, exit_timeout - process.spent_seconds))
+    finally:
+        process.spent_seconds += time.monotonic() - began
 
 
 def leave() -> None:
@@ -103,7 +121,8 @@ def leave() -> None:
     process = _process
     if process is None or process.pid != os.getpid():
         return
-    process.left_at = started = time.monotonic()
+    process.left_at = time.monotonic()
+    started = process.left_at - process.spent_seconds
     waiting = sorted(
         (leaving for leaving in process.enrolled if not leaving.is_over), key=lambda each: each.exit_timeout
     )
@@ -117,8 +136,9 @@ def leave() -> None:
         if isinstance(answer, int) and answer:
             unsent.append(answer)
     process.enrolled = set()
+    process.spent_seconds = time.monotonic() - started
     if unsent:
-        _quietly(_tell, sum(unsent), len(unsent), time.monotonic() - started)
+        _quietly(_tell, sum(unsent), len(unsent), process.spent_seconds)
     _keep_exit_code()
 
 

@@ -43,6 +43,7 @@ mod _native {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::fault::note_quietly();
+        crate::process::refuse_subinterpreters(module.py())?;
         crate::process::watch_forks()?;
         crate::walk::rare::prepare(module.py())?;
         module.add("READS_DICTS", crate::entries::prove(module.py())?)?;

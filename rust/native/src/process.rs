@@ -1,7 +1,20 @@
-//! What we need to know of the process: whether it forked, and whether this is its main thread.
-#![allow(unsafe_code, reason = "two calls into the C library")]
+//! What we need to know of the process: whether it forked, whether this is its main thread,
+//! and whether this is its main interpreter.
+#![allow(unsafe_code, reason = "calls into the C library, and one into CPython")]
 
-use pyo3::PyResult;
+use pyo3::{PyResult, Python, exceptions::PyImportError, ffi};
+
+/// CPython's own words, where it refuses by itself; `sluiceway/__init__.py` adds the advice.
+const SUBINTERPRETER: &str = "module sluiceway._native does not support loading in subinterpreters";
+
+/// Raises `ImportError` in a subinterpreter: the engine keeps types and objects of the
+/// interpreter that loaded it first, which no other may touch.
+pub(crate) fn refuse_subinterpreters(_attached: Python<'_>) -> PyResult<()> {
+    // SAFETY: attached, so there is a current interpreter; it is only asked for its number.
+    let number = unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) };
+    // The main interpreter's is 0, by CPython's definition.
+    if number == 0 { Ok(()) } else { Err(PyImportError::new_err(SUBINTERPRETER)) }
+}
 
 /// Has the C library tell the core of every fork, also of those that Python does not see.
 ///

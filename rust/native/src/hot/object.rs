@@ -34,6 +34,8 @@ pub(super) struct Hot {
 /// Makes the object that calls `call` and drops `method` in the end.
 pub(super) fn make(py: Python<'_>, call: ffi::vectorcallfunc, method: Method) -> PyResult<Py<PyAny>> {
     let kind = hot_type(py)?.as_type_ptr();
+    // Now, because the first bound method may be wanted by a `__del__` when nothing can be imported any more.
+    method_type(py)?;
     // SAFETY: attached. The type is heap-allocated and its objects are `Hot`, whose fields
     // behind the header are written here before anybody sees the object.
     unsafe {
@@ -164,15 +166,20 @@ unsafe extern "C" fn get(object: *mut PyObject, instance: *mut PyObject, _owner:
     }
 }
 
+/// `types.MethodType`.
+fn method_type(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    static METHOD_TYPE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    METHOD_TYPE.import(py, "types", "MethodType")
+}
+
 /// `types.MethodType(object, instance)`.
 ///
 /// # Safety
 /// Attached; both are held.
 unsafe fn bound(py: Python<'_>, object: *mut PyObject, instance: *mut PyObject) -> *mut PyObject {
-    static METHOD_TYPE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     // SAFETY: promised by the caller.
     let parts = unsafe { (Borrowed::from_ptr(py, object), Borrowed::from_ptr(py, instance)) };
-    let made = METHOD_TYPE.import(py, "types", "MethodType").and_then(|kind| kind.call1(parts));
+    let made = method_type(py).and_then(|kind| kind.call1(parts));
     made.map_or_else(
         |error| {
             error.restore(py);
