@@ -14,6 +14,7 @@ from .driving import Driver, arrived, assert_nothing_lost
 from .host import BIN, Host
 
 from .conftest import WAITING
+
 Start = Callable[..., Host]
 
 KINDS = {

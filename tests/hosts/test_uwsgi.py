@@ -31,7 +31,6 @@ WAYS = {
 }
 
 
-
 def uwsgi(*more: str, binary: Path = NEW, graceful: bool = True) -> list[str]:
     start = [str(binary), "--http-socket", "127.0.0.1:{port}", "--module", "plain_wsgi:app", "--disable-logging"]
     start += ["--virtualenv", str(BIN.parent), "--master", "--processes", "2"]

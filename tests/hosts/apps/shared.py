@@ -43,7 +43,9 @@ def answer(path: str, query: dict[str, str]) -> dict[str, Any]:
     if path == "/slow":
         time.sleep(float(query["seconds"]))
     elif path == "/stuck":
-        collections.deque(itertools.repeat(0), maxlen=0)  # without end, in C, deaf to signals, and never without the GIL
+        collections.deque(
+            itertools.repeat(0), maxlen=0
+        )  # without end, in C, deaf to signals, and never without the GIL
     elif path == "/die":
         os.kill(os.getpid(), int(query["signal"]))
         time.sleep(30)
