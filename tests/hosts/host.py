@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from . import needed as needed
+from .needed import NOISE
 
 APPS = Path(__file__).parent / "apps"
 BIN = Path(sys.prefix) / "bin"
@@ -26,12 +26,6 @@ BIN = Path(sys.prefix) / "bin"
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 ANSWER_SECONDS = 30.0
-
-# What a log must not say after a graceful end: a crash, or something of ours that was raised or printed.
-_UNCLEAN = re.compile(
-    r"Traceback|FATAL|Fatal Python error|Segmentation|SIGSEGV|panicked|Exception ignored|core dumped|double free|"
-    r"ERROR sluiceway|WARNING sluiceway|Error in atexit|was sent SIG(?!TERM|INT)"
-)
 
 
 class Host:
@@ -127,7 +121,7 @@ class Host:
 
     def unclean(self, *, but: str = "$^") -> list[str]:
         """The lines of the log that speak of a crash, a traceback or of us, without those that match `but`."""
-        return [line for line in self.log.splitlines() if _UNCLEAN.search(line) and not re.search(but, line)]
+        return [line for line in self.log.splitlines() if NOISE.search(line) and not re.search(but, line)]
 
     def __enter__(self) -> Host:
         return self
