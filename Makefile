@@ -18,7 +18,7 @@ export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help dev fmt lint lint-rust lint-python test test-rust test-python test-failpoints loom loom-mutants bad-inputs conserve conserve-vendors crashes demo bench bench-quick bench-rust sdist clean
+.PHONY: help dev fmt lint lint-rust lint-python test test-rust test-python test-failpoints loom loom-mutants bad-inputs conserve conserve-vendors crashes demo bench bench-quick bench-rust sdist clean tsan asan miri fuzz deny
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
@@ -98,6 +98,28 @@ conserve-vendors: $(VENV)/.built ## The same for 100,000 events of each vendor, 
 crashes: $(VENV)/.built ## Kill 200 processes that spool, at random; and one at every call and system call of the spool
 	$(BIN)/python tests/crashes.py --kills $(or $(KILLS),200) --seed $(SEED)
 	$(BIN)/python tests/crash_points.py
+
+# The checkers: each finds its planted bugs first, or is not believed. Exit code 3 of the program (Error 3 here) says that this
+# machine lacks a part, which is named; CONTRIBUTING.md says what each proves and how long it takes.
+CHECKERS := PYTHONPATH=$(CURDIR)/tests $(PYTHON) -m checkers
+
+tsan: ## ThreadSanitizer over the engine's threads, standard library included
+	$(CHECKERS).tsan
+
+asan: $(VENV)/.tools ## AddressSanitizer and LeakSanitizer over the engine, then the extension inside Python
+	PYTHONPATH=$(CURDIR)/tests $(BIN)/python -m checkers.asan
+
+miri: ## Miri over the engine: undefined behaviour, races, leaks
+	$(CHECKERS).miri
+
+fuzz: ## Fuzz engine, spool and verdict readers; SECONDS=600 TARGET=record SEED=7
+	$(CHECKERS).fuzz $(TARGET) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(filter command line,$(origin SEED)),--seed $(SEED))
+
+mutants: ## Change the engine's code bit by bit and see a test fail; ROOM=budget for one room (hours for all)
+	$(CHECKERS).mutants $(ROOM)
+
+deny: ## Licences, sources and bans of the crates that are compiled in
+	cargo deny --all-features check bans licenses sources
 
 demo: $(VENV)/.built ## Import 336,776 flights into a local receiver; VENDOR=posthog for another than Segment
 	$(BIN)/python examples/demo_flights.py $(if $(VENDOR),--vendor $(VENDOR))

@@ -1,6 +1,6 @@
 //! The laws of batches: never over a limit, never empty, nothing lost or out of order, and
 //! however a batch is cut up, each event ends once.
-#![cfg(not(any(loom, miri)))]
+#![cfg(not(loom))]
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its own functions too")]
 
 use std::{collections::BTreeSet, ops::Range};
@@ -77,7 +77,7 @@ fn limits() -> impl Strategy<Value = (Limits, usize)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 3 } else { 4000 }, ..ProptestConfig::default() })]
 
     #[test]
     fn bodies_are_within_limits_in_order_and_complete(
@@ -157,7 +157,7 @@ fn the_largest_event_fits_the_smallest_batch_alone() {
 fn no_batch_is_written_over_while_somebody_holds_a_view() {
     let mut batcher = Batcher::new(Limits::new(30_000, 200_000, 100, 0).unwrap());
     let mut held: Vec<(Batch, Vec<u8>)> = Vec::new();
-    for round in 0..200_usize {
+    for round in 0..if cfg!(miri) { 9 } else { 200_usize } {
         let (mut expected, mut number) = (Vec::new(), round * 1000);
         // Small ones, which are copied out of the buffer, between large ones, which take it.
         let count = if round % 3 == 0 { 2 } else { 100 };
@@ -229,7 +229,7 @@ impl Cut {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 3 } else { 4000 }, ..ProptestConfig::default() })]
 
     #[test]
     fn views_of_views_show_what_was_cut_and_each_event_ends_once(

@@ -1,6 +1,6 @@
 //! The laws of joining: the events of any views lie in one block as they lay in theirs, and wherever they went, each
 //! ends once and gives its budget back once.
-#![cfg(not(any(loom, miri)))]
+#![cfg(not(loom))]
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its own functions too")]
 
 use std::{collections::HashMap, thread};
@@ -79,7 +79,7 @@ fn action() -> impl Strategy<Value = Action> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 3 } else { 1500 }, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_is_joined_each_event_ends_once(
@@ -173,8 +173,8 @@ fn an_event_that_ended_before_stays_ended_and_its_neighbours_do_not() {
 /// Old views are ended while their events move: each of them ends in one place or the other.
 #[test]
 fn joining_and_ending_at_once_counts_each_event_once() {
-    const EVENTS: u64 = 3_000;
-    for _ in 0..50 {
+    const EVENTS: u64 = if cfg!(miri) { 60 } else { 3_000 };
+    for _ in 0..if cfg!(miri) { 3 } else { 50 } {
         let all = batch(0..EVENTS, 5);
         let (ended, joined) = thread::scope(|scope| {
             let ending = scope.spawn(|| {
