@@ -114,7 +114,7 @@ def test_policy_knows_no_clock_no_socket_no_thread_and_no_log(room: str) -> None
         ("shapes", {"vendors.base"}),
         ("nesting", {"errors", "shapes", "vendors.base"}),
         ("events", {"errors", "nesting", "values", "vendors.base"}),
-        ("lifecycle", {"errors", "notices"}),
+        ("lifecycle", {"errors", "hosting", "notices"}),
         ("parcel", {"retry", "vendors.base"}),
         ("hold", {"vendors.base"}),
         ("lanes", {"hold", "parcel", "vendors.base"}),

@@ -6,7 +6,7 @@ Ctrl-C, `interrupt` or `close`, and never run Python code. No thread is ever sta
 
 from collections.abc import Callable, Sequence
 from types import FunctionType
-from typing import Any, Final, Literal, TypeVar, final
+from typing import Any, Final, Literal, final
 
 from typing_extensions import Self, disjoint_base
 
@@ -32,8 +32,6 @@ __all__ = [
     "faults",
     "hot",
 ]
-
-_Answer = TypeVar("_Answer")
 
 __version__: Final[str]
 """The version of the package, from the one place that knows it."""
@@ -269,8 +267,8 @@ class Queue:
         """Count something that Python replaced in an event: an id that the vendor would not take."""
     def refused_bytes(self) -> int:
         """Return the size, as far as measured, of the event that this thread last saw refused as too large."""
-    def sending(self, work: Callable[..., _Answer], /, *arguments: Any) -> _Answer:
-        """Return `work(*arguments)`, called as by a sender: what this thread offers meanwhile is answered REENTRANT.
+    def mark_sending(self, is_sending: bool, /) -> bool:
+        """Say whether this thread sends from now on; return whether it did. What a sender offers is answered REENTRANT.
 
         To any client: a log line about a request of the one must not become a request of the other.
         """

@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-Answer = TypeVar("Answer")
 
 End: TypeAlias = Literal["delivered", "failed", "dropped", "handed_over"]
 """How an accepted event ends."""
@@ -118,10 +117,10 @@ class Queue(Protocol):
         """Wait for a batch; None on timeout, interrupt, or when closed and empty."""
         ...
 
-    def sending(self, work: Callable[..., Answer], /, *arguments: Any) -> Answer:
-        """Return `work(*arguments)`, during which this thread's own events are refused, whichever client they are for.
+    def mark_sending(self, is_sending: bool, /) -> bool:
+        """Say whether this thread sends from now on; return whether it did. What it offers meanwhile is refused.
 
-        So no log line about a request, nor anything else that sending runs, can become the next request.
+        To whichever client: no log line about a request, nor anything else that sending runs, can become the next one.
         """
         ...
 

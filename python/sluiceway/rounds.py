@@ -145,7 +145,7 @@ class Rounds:
             closing=closing_at is not None,
         )
         if parcel is not None and due is not None and due <= now:
-            self._queue.sending(self._carry, parcel, now, until)
+            self._carry_marked(parcel, now, until)
             return True
         next_moment = now if due is None else due
         ends = [limit for limit in (until, closing_at) if limit is not None and next_moment > limit]
@@ -225,6 +225,15 @@ class Rounds:
             self.line.enter(parcel, self._clock.monotonic())
             backlog.placed()
         return True
+
+    def _carry_marked(self, parcel: Parcel, now: float, until: float | None) -> None:
+        """Carry a parcel as a sender: what this thread offers meanwhile is refused."""
+        was_sending = False  # also where an exception strikes before it is known
+        try:
+            was_sending = self._queue.mark_sending(True)
+            self._carry(parcel, now, until)
+        finally:
+            self._queue.mark_sending(was_sending)
 
     def _carry(self, parcel: Parcel, now: float, until: float | None) -> None:
         """Make one attempt, then replace the parcel by what is left of it."""

@@ -88,14 +88,14 @@ class Unmarked:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._queue, name)
 
-    def sending(self, work: Any, *arguments: Any) -> Any:
-        return work(*arguments)
+    def mark_sending(self, is_sending: bool) -> bool:
+        return False
 
 
 def test_row_65_without_the_law_there_is_no_end(handler: Tracking) -> None:
     with Receiver() as receiver:
         client = Segment("key", host=receiver.url, flush_at=1, flush_interval=0)
-        client._assembly.worker._queue = Unmarked(client._assembly.queue)  # type: ignore[assignment]
+        client._assembly.worker.rounds._queue = Unmarked(client._assembly.queue)  # type: ignore[assignment]
         handler.clients.append(client)
         client.track("u", "the one event")
         try:

@@ -164,8 +164,8 @@ class FakeQueue:
             self.clock.pass_seconds(timeout)
             return None
 
-    def sending(self, work: Callable[..., Any], /, *arguments: Any) -> Any:
-        return work(*arguments)
+    def mark_sending(self, is_sending: bool, /) -> bool:
+        return False
 
     def pause(self, timeout: float | None, /) -> bool:
         self.pauses.append(timeout)

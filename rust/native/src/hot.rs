@@ -20,7 +20,7 @@ use pyo3::{
     prelude::*,
     sync::critical_section::with_critical_section,
     type_object::PyTypeInfo,
-    types::{PyFunction, PyTuple},
+    types::{PyFunction, PyString, PyTuple},
 };
 use sluiceway_core::{failpoint, shape::MAX_FIELDS};
 
@@ -54,6 +54,36 @@ struct Method {
     positional: Box<[i32]>,
     /// Whether it takes them all in one dict instead.
     takes_mapping: bool,
+    submission: Submission,
+}
+
+/// What `client._submit` is called with for an event that was accepted with nobody there, the
+/// client apart. Made beforehand: see `call`.
+struct Submission {
+    name: Py<PyString>,
+    code: Py<PyAny>,
+    shape: Py<PyAny>,
+    values: Py<PyTuple>,
+}
+
+// Python code may not come back: while the interpreter goes down, CPython ends a thread that
+// asks for the GIL by a forced unwind, through the frames of whoever called it. So these are
+// declared as what they are.
+unsafe extern "C-unwind" {
+    #[link_name = "PyObject_Vectorcall"]
+    fn call_function(
+        function: *mut PyObject,
+        args: *const *mut PyObject,
+        count: usize,
+        names: *mut PyObject,
+    ) -> *mut PyObject;
+    #[link_name = "PyObject_VectorcallMethod"]
+    fn call_method(
+        name: *mut PyObject,
+        args: *const *mut PyObject,
+        count: usize,
+        names: *mut PyObject,
+    ) -> *mut PyObject;
 }
 
 /// Puts a short cut in front of `function`, a method of an `Inlet` that takes the event
@@ -84,32 +114,66 @@ pub(crate) fn hot(
     }
     let by_position = slots.get(..positional).ok_or_else(wrong)?.into();
     let names = Names::new(py, &names, &slots)?.ok_or_else(wrong)?;
-    let method = Method { function, shape, fields, names, positional: by_position, takes_mapping: mapping };
+    let submission = Submission {
+        name: PyString::intern(py, "_submit").unbind(),
+        code: UNATTENDED.into_pyobject(py)?.into_any().unbind(),
+        shape: shape.into_pyobject(py)?.into_any().unbind(),
+        values: PyTuple::empty(py).unbind(),
+    };
+    let method = Method { function, shape, fields, names, positional: by_position, takes_mapping: mapping, submission };
     object::make(py, call, method)
 }
 
 /// The call: the short cut, or else Python.
-unsafe extern "C" fn call(
+///
+/// While Python code runs in it, this frame holds nothing that would be dropped: a forced
+/// unwind passes through it then (see `call_function`), and through a frame with something to
+/// drop it would end the process.
+unsafe extern "C-unwind" fn call(
     object: *mut PyObject,
     args: *const *mut PyObject,
     count: usize,
     names: *mut PyObject,
 ) -> *mut PyObject {
     // SAFETY: CPython passes an object of our type, whose method lives as long as it, and
-    // arguments as the vectorcall protocol has them, all held during the call.
+    // arguments as the vectorcall protocol has them, all held during the call. A call that
+    // was accepted had a client as its first.
     unsafe {
-        let method = &*(*object.cast::<Hot>()).method;
-        let py = Python::assume_attached();
-        match quiet(|| short_cut(py, method, args, count, names)).flatten() {
+        let method = (*object.cast::<Hot>()).method.cast_const();
+        match attempt(method, args, count, names) {
             Some(Done::Accepted) => {
                 let accepted = ffi::Py_True();
                 ffi::Py_INCREF(accepted);
                 accepted
             }
-            Some(Done::Unattended) => unattended(Borrowed::from_ptr(py, *args), method.shape),
-            None => ffi::PyObject_Vectorcall(method.function.as_ptr(), args, count, names),
+            Some(Done::Unattended) => {
+                // Python starts the worker for an event that was accepted just as the last one left.
+                let Submission { name, code, shape, values } = &(*method).submission;
+                let none = ffi::Py_None();
+                let submitted = [*args, code.as_ptr(), shape.as_ptr(), none, none, none, values.as_ptr()];
+                call_method(name.as_ptr(), submitted.as_ptr(), submitted.len(), ptr::null_mut())
+            }
+            None => call_function((*method).function.as_ptr(), args, count, names),
         }
     }
+}
+
+/// Takes the event if all is plain, as `short_cut` does; what panics has not taken it.
+///
+/// Never inlined: the landing pad of what is caught here must not be in a frame through which
+/// Python code unwinds. Inlined, it caught that as well.
+///
+/// # Safety
+/// As for `short_cut`; attached, and the method is alive.
+#[inline(never)]
+unsafe fn attempt(
+    method: *const Method,
+    args: *const *mut PyObject,
+    count: usize,
+    names: *mut PyObject,
+) -> Option<Done> {
+    // SAFETY: promised by the caller.
+    unsafe { quiet(|| short_cut(Python::assume_attached(), &*method, args, count, names)).flatten() }
 }
 
 /// What became of a call that ended in the short cut.
@@ -265,18 +329,5 @@ impl<'a> Event<'a> {
     unsafe fn take(&self, py: Python<'_>, queue: &Queue) -> Option<c_long> {
         // SAFETY: promised by the caller.
         unsafe { push::take(py, queue, &self.call, self.places.first(self.method.fields)) }
-    }
-}
-
-/// Has Python start the worker for an event that was accepted just as the last one left.
-fn unattended(client: Borrowed<'_, '_, PyAny>, shape: usize) -> *mut PyObject {
-    let nothing = PyTuple::empty(client.py());
-    let none = client.py().None();
-    match client.call_method1("_submit", (UNATTENDED, shape, &none, &none, &none, nothing)) {
-        Ok(answer) => answer.into_ptr(),
-        Err(error) => {
-            error.restore(client.py());
-            ptr::null_mut()
-        }
     }
 }

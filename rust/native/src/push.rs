@@ -48,17 +48,13 @@ pub(crate) fn refused_bytes() -> usize {
     LOCAL.try_with(|local| local.refused_bytes.get()).unwrap_or(0)
 }
 
-/// Runs `work` as a sender does: an event offered in it is refused, whichever client it is
-/// offered to. A log line about a request must not become a request.
-pub(crate) fn while_sending<T>(work: impl FnOnce() -> T) -> T {
-    struct Restore(bool);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            let _ = LOCAL.try_with(|local| local.is_sending.set(self.0));
-        }
-    }
-    let _restore = Restore(LOCAL.try_with(|local| local.is_sending.replace(true)).unwrap_or(false));
-    work()
+/// Says whether this thread sends from now on; returns whether it did. What a sender offers is
+/// refused, to whichever client: a log line about a request must not become a request.
+///
+/// A mark, and not a function around the sending: at the end of the interpreter CPython ends a
+/// thread that waits in a request where it waits, and must find no frame of ours below it.
+pub(crate) fn mark_sending(is_sending: bool) -> bool {
+    LOCAL.try_with(|local| local.is_sending.replace(is_sending)).unwrap_or(false)
 }
 
 fn is_sending() -> bool {

@@ -10,7 +10,7 @@ use std::{
 use pyo3::{
     exceptions::{PyRuntimeError, PyValueError},
     prelude::*,
-    types::{PyDict, PyTuple},
+    types::PyDict,
 };
 use sluiceway_core::{
     batch,
@@ -193,11 +193,11 @@ impl Queue {
         })
     }
 
-    /// Calls `work` as a sender: what it offers to any client is refused.
+    /// Says whether this thread sends from now on: what it offers to any client is refused.
     #[expect(clippy::unused_self, reason = "a method, like its neighbours; the mark is the thread's")]
-    #[pyo3(signature = (work, /, *arguments))]
-    fn sending<'py>(&self, work: &Bound<'py, PyAny>, arguments: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
-        push::while_sending(|| work.call1(arguments))
+    #[pyo3(signature = (is_sending, /))]
+    fn mark_sending(&self, is_sending: bool) -> bool {
+        push::mark_sending(is_sending)
     }
 
     #[pyo3(signature = (timeout, /))]

@@ -24,15 +24,18 @@ use crate::fault::quiet;
 #[repr(C)]
 pub(super) struct Hot {
     header: PyObject,
-    vectorcall: Option<ffi::vectorcallfunc>,
+    vectorcall: Option<Call>,
     /// For `functools.update_wrapper`: name, docstring, `__wrapped__`.
     dict: *mut PyObject,
     weak_references: *mut PyObject,
     pub(super) method: *mut Method,
 }
 
+/// A function of the vectorcall protocol through which Python code may unwind.
+type Call = unsafe extern "C-unwind" fn(*mut PyObject, *const *mut PyObject, usize, *mut PyObject) -> *mut PyObject;
+
 /// Makes the object that calls `call` and drops `method` in the end.
-pub(super) fn make(py: Python<'_>, call: ffi::vectorcallfunc, method: Method) -> PyResult<Py<PyAny>> {
+pub(super) fn make(py: Python<'_>, call: Call, method: Method) -> PyResult<Py<PyAny>> {
     let kind = hot_type(py)?.as_type_ptr();
     // Now, because the first bound method may be wanted by a `__del__` when nothing can be imported any more.
     method_type(py)?;
