@@ -50,6 +50,10 @@ class CheckedEvent(msgspec.Struct, frozen=True):
     extras: Mapping[str, Any] | None = None
     lost_id: bool = False
 
+    def __repr__(self) -> str:
+        """Tell what is given, and nothing of it."""
+        return f"<CheckedEvent of {sum(value is not None for value in self.values)} values>"
+
 
 def check(
     vendor: Vendor, call: Call, message_id: object, timestamp: object, values: Sequence[Any], extras: Any = None

@@ -66,7 +66,12 @@ class Reader:
 
 def is_number(value: object) -> bool:
     """Whether it is a finite number; a bool is none."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an int that no float holds
+        return False
 
 
 def shown(value: object) -> str:

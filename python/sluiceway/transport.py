@@ -40,6 +40,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     until: float | None = None
     """When somebody who waits for it stops waiting, so that name look-up must have ended, too; None: nobody waits."""
 
+    def __repr__(self) -> str:
+        """Tell sizes only: the headers, and for some vendors the body, hold the key."""
+        return f"<Request {self.method} {self.path}, {len(self.headers)} headers, {len(self.body):,} bytes>"
+
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):
     """What came back. The status stands even when the body is cut."""
@@ -50,6 +54,10 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
     """At most 64 KiB, as sent: never decompressed."""
     truncated: bool = False
+
+    def __repr__(self) -> str:
+        """Tell status and size only: a vendor may quote what it refuses."""
+        return f"<{type(self).__name__} {self.status}, {len(self.body):,} bytes>"
 
 
 class KeptResponse(Response, frozen=True, kw_only=True):

@@ -8,13 +8,15 @@ raised: it is kept in `ignored`, and the client that sends the `Identify` counts
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import msgspec
-from typing_extensions import Self
 
 from sluiceway.reading import is_number
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 # What stands for a value where an operation has none.
 UNSET = "-"

@@ -126,6 +126,10 @@ class Envelope(msgspec.Struct, frozen=True):
     tail: bytes
     event_tail: bytes = b""
 
+    def __repr__(self) -> str:
+        """Tell sizes only: some vendors want the key in here."""
+        return f"<Envelope of {len(self.head) + len(self.tail)} bytes>"
+
 
 class Owner(msgspec.Struct, frozen=True):
     """Whose event it is, for a vendor that slows down single users and devices. Empty: nobody's."""
