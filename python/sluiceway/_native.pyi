@@ -16,6 +16,7 @@ __all__ = [
     "HARD",
     "INTERNAL",
     "MESSAGE_ID",
+    "NO_MEMORY",
     "QUEUE_FULL",
     "READS_DICTS",
     "REENTRANT",
@@ -55,6 +56,8 @@ INTERNAL: Final[int]
 """The engine failed in a way it should not; nothing was reserved."""
 REENTRANT: Final[int]
 """The calling thread is sending just now."""
+NO_MEMORY: Final[int]
+"""The system has no memory for the event; nothing was reserved."""
 
 MESSAGE_ID: Final[int]
 """The slot of a parameter that is the message id."""

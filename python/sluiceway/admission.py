@@ -32,7 +32,16 @@ from sluiceway.values import Plain, TooLarge, Unserializable
 from sluiceway.vendors.base import Call, Vendor
 
 Word: TypeAlias = Literal[
-    "accepted", "unattended", "hard", "queue_full", "event_too_large", "closed", "stale", "reentrant", "internal"
+    "accepted",
+    "unattended",
+    "hard",
+    "queue_full",
+    "event_too_large",
+    "closed",
+    "stale",
+    "reentrant",
+    "memory",
+    "internal",
 ]
 """What became of a push, as a word: the engine's numbers stay in ``client.py``."""
 
@@ -302,6 +311,8 @@ class Admission:
             return self._too_large(call, self._queue.refused_bytes())
         if word == "reentrant":
             return Refusal(word, call.name, "was called by what sends events: it would never end")
+        if word == "memory":
+            return Refusal(word, "the system", "has no memory for it")
         if word == "hard":
             return Refusal("unserializable", call.name, "holds a value that did not become plain")
         return Refusal("internal", call.name, f"met an engine that answered {word}")

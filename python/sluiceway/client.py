@@ -51,6 +51,7 @@ _WORDS: dict[int, Word] = {
     _native.STALE: "stale",
     _native.INTERNAL: "internal",
     _native.REENTRANT: "reentrant",
+    _native.NO_MEMORY: "memory",
 }
 
 _Answer = TypeVar("_Answer")

@@ -57,7 +57,9 @@ def counting(client: Segment) -> None:
     client.purge()
 
 
-RAISING = [raising(error) for error in (ValueError, SystemExit, KeyboardInterrupt, Injected, MemoryError, StopIteration)]
+RAISING = [
+    raising(error) for error in (ValueError, SystemExit, KeyboardInterrupt, Injected, MemoryError, StopIteration)
+]
 
 
 @pytest.mark.parametrize("deed", [*RAISING, flushing, counting], ids=lambda deed: deed.__name__)

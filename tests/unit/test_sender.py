@@ -77,7 +77,9 @@ def test_an_outage_is_outlasted_with_growing_waits_and_the_attempt_in_a_header()
 @pytest.mark.parametrize("jump", [-3_600.0, 3_600.0, 315_576_000.0, -1e9])
 def test_row_68_a_jump_of_the_wall_clock_at_each_attempt_changes_no_wait_and_no_end(jump: float) -> None:
     def lived(jump: float) -> Any:
-        rig = Rig(lost(), 500, answer(429, retry_after="7"), 503, answer(503, retry_after="400"), 502, 200, jitter=0.999)
+        rig = Rig(
+            lost(), 500, answer(429, retry_after="7"), 503, answer(503, retry_after="400"), 502, 200, jitter=0.999
+        )
         wall = rig.clock.time
         rig.clock.time = lambda: wall() + jump * len(rig.transport.requests)  # type: ignore[method-assign]
         return rig.carry("a"), rig.queue.ends, len(rig.transport.requests)

@@ -59,8 +59,9 @@ impl Batcher {
         if self.entries.len() >= self.limits.batch_events() {
             return Fit::Full;
         }
-        if self.bytes.capacity() == 0 {
-            self.open();
+        if self.bytes.capacity() == 0 && !self.open() {
+            // Nothing is lost: it stays where it is, and is offered again.
+            return Fit::Full;
         }
         let open = self.bytes.len();
         if !self.is_empty() {
@@ -105,9 +106,9 @@ impl Batcher {
     }
 
     #[cold]
-    fn open(&mut self) {
+    fn open(&mut self) -> bool {
         self.bytes = self.spare.take().unwrap_or_default();
-        self.bytes.reserve(self.limits.joined_bytes().min(FIRST_BYTES));
+        self.bytes.try_reserve(self.limits.joined_bytes().min(FIRST_BYTES)).is_ok()
     }
 }
 

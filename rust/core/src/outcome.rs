@@ -13,6 +13,8 @@ pub enum Outcome {
     EventTooLarge(usize),
     /// The queue is closed.
     Closed,
+    /// The system has no memory for it.
+    NoMemory,
 }
 
 /// Why a call was refused. The names are the wire of the accounting: `stats()`, logs, metrics.
@@ -28,12 +30,13 @@ pub enum Refused {
     Closed,
     Interrupted,
     Reentrant,
+    Memory,
     Internal,
 }
 
 impl Refused {
     /// Each reason by its name.
-    pub const NAMES: [(&'static str, Self); 10] = [
+    pub const NAMES: [(&'static str, Self); 11] = [
         ("queue_full", Self::QueueFull),
         ("event_too_large", Self::EventTooLarge),
         ("unserializable", Self::Unserializable),
@@ -43,6 +46,7 @@ impl Refused {
         ("closed", Self::Closed),
         ("interrupted", Self::Interrupted),
         ("reentrant", Self::Reentrant),
+        ("memory", Self::Memory),
         ("internal", Self::Internal),
     ];
 }

@@ -27,6 +27,12 @@ impl Spares {
         self.0.iter().find_map(Self::empty).unwrap_or_else(|| Box::new(Page::new()))
     }
 
+    /// The same; `None` if the system has no memory.
+    #[cold]
+    pub(crate) fn try_take(&self) -> Option<Box<Page>> {
+        self.0.iter().find_map(Self::empty).or_else(|| Page::try_new().map(Box::new))
+    }
+
     /// Hands all but a few pages to the system. To be called when the ring is empty.
     pub(crate) fn trim(&self) {
         self.0[KEPT..].iter().filter_map(Self::empty).for_each(drop);
@@ -114,11 +120,26 @@ mod memory {
     unsafe impl Sync for Page {}
 
     impl Page {
+        /// A page; without memory for one, the process ends.
         pub(crate) fn new() -> Self {
+            Self::try_new().unwrap_or_else(|| Self::of(Map::Heap(vec![0; PAGE_BYTES / size_of::<u64>()])))
+        }
+
+        /// A page, or `None` if the system has no memory.
+        pub(crate) fn try_new() -> Option<Self> {
             // Populated: one fault for the page instead of one for each 4 KiB of it. Miri does
             // not know that flag, and so tries the heap.
             let map = if cfg!(miri) { None } else { MmapOptions::new().len(PAGE_BYTES).populate().map_anon().ok() };
-            let mut map = map.map_or_else(|| Map::Heap(vec![0; PAGE_BYTES / size_of::<u64>()]), Map::Anonymous);
+            if let Some(map) = map {
+                return Some(Self::of(Map::Anonymous(map)));
+            }
+            let mut words = Vec::new();
+            words.try_reserve_exact(PAGE_BYTES / size_of::<u64>()).ok()?;
+            words.resize(PAGE_BYTES / size_of::<u64>(), 0);
+            Some(Self::of(Map::Heap(words)))
+        }
+
+        fn of(mut map: Map) -> Self {
             let base = match &mut map {
                 Map::Anonymous(map) => map.as_mut_ptr(),
                 Map::Heap(words) => words.as_mut_ptr().cast(),
@@ -206,6 +227,10 @@ mod memory {
     }
 
     impl Page {
+        pub(crate) fn try_new() -> Option<Self> {
+            Some(Self::new())
+        }
+
         pub(crate) fn new() -> Self {
             Self {
                 words: std::array::from_fn(|_| AtomicU64::new(0)),

@@ -105,6 +105,51 @@ impl Ring {
         self.commit(INLINE, body)
     }
 
+    /// Sees to it that there is memory for a record of `len`; false if the system has none.
+    ///
+    /// Asked before anything is reserved, so that an event for which there is no memory can
+    /// be refused. Who asks has no claim: another producer may take what was found, and then
+    /// the push asks the system again, which has no way back.
+    #[inline]
+    pub fn has_memory(&self, len: usize) -> bool {
+        let len = if len > INLINE_BYTES {
+            if Vec::<u8>::new().try_reserve_exact(len).is_err() {
+                return false;
+            }
+            ADDRESS_BYTES
+        } else {
+            len
+        };
+        // Relaxed: a guess at where the claim will be.
+        let tail = self.tail.load(Ordering::Relaxed);
+        let rest = PAGE - tail % PAGE;
+        // In a page that somebody has a claim in already, there is nothing to install.
+        (rest != PAGE && Self::footprint(len) <= rest) || self.prepare(tail + rest % PAGE)
+    }
+
+    /// Installs the page that begins at `start`, if its slot is empty.
+    ///
+    /// It may be long past: the slot is then that of a page to come, for which one that is
+    /// empty is as good. A slot is emptied by the consumer alone, in one store, and filled
+    /// only if it is empty, so no page is ever lost.
+    #[cold]
+    fn prepare(&self, start: u64) -> bool {
+        let slot = self.slot(start);
+        // Acquire: pairs with the Release of the installing exchange. Whoever claims after us
+        // sees with our claim what we saw: the page and its zeroes.
+        if !slot.load(Ordering::Acquire).is_null() {
+            return true;
+        }
+        let Some(page) = self.spares.try_take() else { return false };
+        let page = Box::into_raw(page);
+        // As in `install`.
+        if slot.compare_exchange(std::ptr::null_mut(), page, Ordering::Release, Ordering::Acquire).is_err() {
+            // SAFETY: ours from `Box::into_raw` above, never published.
+            self.spares.give(unsafe { Box::from_raw(page) }, 0);
+        }
+        true
+    }
+
     #[cold]
     fn push_heap(&self, body: &[u8]) -> Result<(), Full> {
         // The length leads the allocation, so that the address alone can free it.

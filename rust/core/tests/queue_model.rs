@@ -315,6 +315,7 @@ impl Model {
             Outcome::QueueFull => ("refused.queue_full", Refused::QueueFull),
             Outcome::EventTooLarge(_) => ("refused.event_too_large", Refused::EventTooLarge),
             Outcome::Closed => ("refused.closed", Refused::Closed),
+            Outcome::NoMemory => ("refused.memory", Refused::Memory),
         };
         queue.counters().refused(refused.1);
         self.count(refused.0, 1);

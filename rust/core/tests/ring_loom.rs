@@ -307,6 +307,39 @@ fn a_page_that_was_left_serves_again() {
     });
 }
 
+/// Who asks for memory has no claim: while it installs a page, others may go through that
+/// page and leave it, and the slot is that of the next lap.
+#[test]
+fn a_page_that_was_prepared_late_serves_the_next_lap() {
+    explore("a_page_that_was_prepared_late_serves_the_next_lap", || {
+        let ring = Arc::new(used(1, 1));
+        let late = {
+            let ring = Arc::clone(&ring);
+            thread::spawn(move || {
+                step();
+                assert!(ring.has_memory(8));
+            })
+        };
+        let pusher = {
+            let ring = Arc::clone(&ring);
+            thread::spawn(move || {
+                let push = |index: &u64| {
+                    step();
+                    ring.has_memory(8) && ring.push(&body(1, *index)).is_ok()
+                };
+                (0..3).take_while(push).count() as u64
+            })
+        };
+        let mut popped: Vec<u64> = (0..3).filter_map(|_| pop(&ring)).collect();
+        late.join().unwrap();
+        let pushed = pusher.join().unwrap();
+        popped.extend(std::iter::from_fn(|| pop(&ring)));
+        assert_whole(&popped, &[(1, pushed)]);
+        push(&ring, 0, 0);
+        assert!(ring.pages() <= 2, "no page is lost or kept for nothing");
+    });
+}
+
 #[test]
 fn what_was_taken_before_the_head_is_seen_with_it() {
     explore("what_was_taken_before_the_head_is_seen_with_it", || {

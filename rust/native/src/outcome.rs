@@ -13,9 +13,10 @@ pub(crate) const CLOSED: c_long = 6;
 pub(crate) const STALE: c_long = 7;
 pub(crate) const INTERNAL: c_long = 8;
 pub(crate) const REENTRANT: c_long = 9;
+pub(crate) const NO_MEMORY: c_long = 10;
 
 /// The codes by their names in the module.
-pub(crate) const NAMES: [(&str, c_long); 8] = [
+pub(crate) const NAMES: [(&str, c_long); 9] = [
     ("UNATTENDED", UNATTENDED),
     ("HARD", HARD),
     ("QUEUE_FULL", QUEUE_FULL),
@@ -24,6 +25,7 @@ pub(crate) const NAMES: [(&str, c_long); 8] = [
     ("STALE", STALE),
     ("INTERNAL", INTERNAL),
     ("REENTRANT", REENTRANT),
+    ("NO_MEMORY", NO_MEMORY),
 ];
 
 /// `True` for zero, else the code itself. A new reference; small integers are shared.
@@ -54,5 +56,6 @@ pub(crate) fn code(outcome: Outcome) -> c_long {
         Outcome::QueueFull => QUEUE_FULL,
         Outcome::EventTooLarge(_) => EVENT_TOO_LARGE,
         Outcome::Closed => CLOSED,
+        Outcome::NoMemory => NO_MEMORY,
     }
 }

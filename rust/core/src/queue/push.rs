@@ -28,6 +28,9 @@ impl Queue {
         if let Some(bytes) = self.too_large(tape) {
             return Outcome::EventTooLarge(bytes);
         }
+        if !self.ring.has_memory(record.len()) {
+            return Outcome::NoMemory;
+        }
         let footprint = Ring::footprint(record.len());
         match self.budget.reserve(footprint) {
             Reservation::Granted => {}
