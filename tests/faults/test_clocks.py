@@ -1,7 +1,7 @@
 """Row 68: whatever happens to the wall clock, waits and deadlines are as long as they were to be.
 
-Two ways: the parts under a clock of the tests', and a whole program under libfaketime (Debian's `faketime`), which moves
-the time that every call of the C library tells, the monotonic clock left alone, as a step of NTP does.
+Two ways: the parts under a clock of the tests', and a whole program under libfaketime (Debian's `faketime`), which
+moves the time that every call of the C library tells, the monotonic clock left alone, as a step of NTP does.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The limits, to the byte: of an event, of a request's body with its envelope, and of the events in a request.
+"""Row 62, the limits to the byte: of an event, of a request's body with its envelope, and of the events in a request.
 
 A size is that of the bytes as sent. A larger client measures it first, so no test knows how an event is written.
 """

@@ -1,4 +1,4 @@
-"""Containers that change while an event is made of them: a consistent copy or a counted refusal, and never a crash.
+"""Rows 56 to 58: containers that change while an event is made of them: a consistent copy or a counted refusal, and never a crash.
 
 No Python code runs inside the native walk, and what runs in the walk through Python (`__str__`, `items`, `default=`)
 may do anything: change the containers around it, raise, interrupt, call the client again.
@@ -643,7 +643,7 @@ def eager_switching() -> Iterator[None]:
 
 @pytest.mark.usefixtures("eager_switching")
 @pytest.mark.parametrize("odd", [None, Decimal("1.5")], ids=["native", "long way"])
-def test_what_another_thread_changes_meanwhile_is_copied_old_or_new(odd: Any) -> None:
+def test_row_56_what_another_thread_changes_meanwhile_is_copied_old_or_new(odd: Any) -> None:
     client = Ringed()
     shared: dict[str, Any] = {}
     stop = threading.Event()

@@ -1,4 +1,4 @@
-"""Middleware fails closed: whatever goes wrong, the event as it was is not sent."""
+"""Row 63: middleware fails closed: whatever goes wrong, the event as it was is not sent."""
 
 from __future__ import annotations
 
