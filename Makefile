@@ -61,7 +61,7 @@ lint-python: $(VENV)/.built
 	$(BIN)/pyright --pythonpath $(BIN)/python --project tests/typing
 	$(BIN)/python -m mypy.stubtest sluiceway._native --concise
 
-test: test-rust test-python ## Run every test: Rust and Python
+test: test-rust test-python test-failpoints ## Run every test: Rust, Python, and Python with an engine that fails
 
 test-rust:
 	cargo test --locked --quiet -p sluiceway-core

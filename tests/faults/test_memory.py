@@ -50,7 +50,8 @@ result = client.flush(40)
 client.close(40)
 stats = client.stats()
 print(json.dumps({"accepted": answers.count(True), "refused": dict(stats.refused), "again": again,
-                  "balanced": stats.balanced, "full": full.balanced, "delivered": stats.delivered - before.delivered, "dropped": stats.dropped,
+                  "balanced": stats.balanced, "full": full.balanced, "dropped": stats.dropped,
+                  "delivered": stats.delivered - before.delivered,
                   "failed": stats.failed, "pending": stats.pending, "reserved": stats.reserved_bytes}))
 """
 

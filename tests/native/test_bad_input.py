@@ -1,4 +1,4 @@
-"""Rows 59 to 61, bad input: refused or replaced as documented, counted once, told in one line without a value, early and cheaply."""
+"""Rows 59 to 61, bad input: refused or replaced as documented, counted once, told without a value, early, cheaply."""
 
 from __future__ import annotations
 

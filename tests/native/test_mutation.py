@@ -1,4 +1,6 @@
-"""Rows 56 to 58: containers that change while an event is made of them: a consistent copy or a counted refusal, and never a crash.
+"""Rows 56 to 58: containers that change while an event is made of them.
+
+A consistent copy or a counted refusal, and never a crash.
 
 No Python code runs inside the native walk, and what runs in the walk through Python (`__str__`, `items`, `default=`)
 may do anything: change the containers around it, raise, interrupt, call the client again.

@@ -1,4 +1,4 @@
-"""Rows 60 and 61: the encoder against Python's own `json`, on arbitrary values: what arrives is what was given, bit for bit.
+"""Rows 60 and 61: the encoder against Python's own `json`, on arbitrary values. What arrives is what was given.
 
 The documented differences, and no others: a float that is no number becomes null, a lone surrogate U+FFFD, an integer
 of more than 308 digits a text and of more than 4,300 the text `<int>`, times and UUIDs their text.
