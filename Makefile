@@ -5,12 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 BENCH_BIN := $(BENCH_VENV)/bin
+HOSTS_VENV := .venv-hosts
+HOSTS_BIN := $(HOSTS_VENV)/bin
 RUST_SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml
 ROUNDS ?=
 KILLS ?=
 SEED ?= 20131231
 VENDOR ?=
 CALLS ?= 1000000
+JOBS ?= 3
 
 export CARGO_TERM_COLOR ?= auto
 # What the extension is built and linted for: the environment's interpreter, whatever else is on the PATH.
@@ -18,7 +21,8 @@ export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help dev fmt lint lint-rust lint-python test test-rust test-python test-failpoints loom loom-mutants bad-inputs conserve conserve-vendors crashes demo bench bench-quick bench-rust sdist clean tsan asan miri fuzz deny
+# Every verb: none of them is a file.
+.PHONY: $(shell grep -oE '^[a-z-]+:' Makefile | tr -d :)
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
@@ -78,6 +82,18 @@ $(FAILPOINTS)/.built: $(VENV)/.tools $(RUST_SOURCES)
 test-failpoints: $(FAILPOINTS)/.built ## Have the engine panic at each of its entries (a debug build of its own)
 	$(BIN)/python tests/failpoints/beside.py $(FAILPOINTS)/debug/lib_native.so $(FAILPOINTS)/python
 	PYTHONPATH=$(FAILPOINTS)/python $(BIN)/python -m pytest --quiet tests/failpoints
+
+# Of the interpreter that the extension is built for, which is used from the tree. The older uWSGI is the last that runs
+# without Python's threads unless told otherwise; it needs a place of its own, since its name is taken.
+$(HOSTS_VENV)/.installed: $(BIN)/python tests/hosts/requirements.txt
+	$(BIN)/python -m venv --clear $(HOSTS_VENV)
+	$(HOSTS_BIN)/python -m pip install --quiet -r tests/hosts/requirements.txt
+	$(HOSTS_BIN)/python -m pip install --quiet --no-deps --ignore-installed --prefix $(HOSTS_VENV)/uwsgi-2.0.26 uwsgi==2.0.26
+	echo $(CURDIR)/python > $$($(HOSTS_BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/sluiceway.pth
+	@touch $@
+
+test-hosts: $(VENV)/.built $(HOSTS_VENV)/.installed ## Real servers and pools, started, reloaded, stopped and killed (JOBS=3)
+	$(HOSTS_BIN)/python -m pytest --quiet -p no:cacheprovider --numprocesses $(JOBS) tests/hosts
 
 loom: ## Explore the lock-free models to the end (three preemptions)
 	RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 cargo test --release --locked -p sluiceway-core --test ring_loom --target-dir target/loom -- --nocapture --test-threads=1
@@ -147,4 +163,4 @@ sdist: $(VENV)/.tools ## Build the source distribution and a wheel into dist/
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin build --release --locked --sdist --out dist
 
 clean: ## Remove everything that was built
-	rm -rf target dist $(VENV) $(BENCH_VENV) python/sluiceway/*.so .mypy_cache .pytest_cache .ruff_cache
+	rm -rf target dist $(VENV) $(BENCH_VENV) $(HOSTS_VENV) python/sluiceway/*.so .mypy_cache .pytest_cache .ruff_cache

@@ -1,4 +1,4 @@
-"""Requests to a host, each with a number of its own, and what the host said to each: the list that the receiver's record is held against."""
+"""Requests to a host, each with a number of its own, and what was said to each, held against the receiver's record."""
 
 from __future__ import annotations
 

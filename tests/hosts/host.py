@@ -1,4 +1,4 @@
-"""A server as a process of the test's own: started on a free port, asked over HTTP, signalled, stopped, and its log read."""
+"""A server as a process of the test's own: started on a free port, asked, signalled, stopped, and its log read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Row 44: Celery's pools, each with a broker of the test's own in a folder; warm and cold shutdown, recycled processes."""
+"""Row 44: Celery's pools, each with a broker of the test's own in a folder; warm and cold shutdown, recycling, kills."""
 
 from __future__ import annotations
 

@@ -1,19 +1,17 @@
-"""Row 42: gunicorn with every kind of worker; preloaded or not, recycled, reloaded, stopped, killed for taking too long."""
+"""Row 42: gunicorn with each kind of worker; preloaded or not, recycled, reloaded, stopped, killed for its slowness."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from sluiceway.testing import Receiver
 
+from .conftest import WAITING
 from .driving import Driver, arrived, assert_nothing_lost
 from .host import BIN, Host
-
-from .conftest import WAITING
 
 Start = Callable[..., Host]
 

@@ -57,7 +57,14 @@ def run(
     return {int(each[1]): int(each[2]) for each in words if each[0] == "taken"}, said
 
 
-WAYS = {"process": (42, 3), "nested": (82, 5), "late": (46, 3), "pool": (42, 2), "recycled": (42, 5), "executor": (42, 2)}
+WAYS = {
+    "process": (42, 3),
+    "nested": (82, 5),
+    "late": (46, 3),
+    "pool": (42, 2),
+    "recycled": (42, 5),
+    "executor": (42, 2),
+}
 
 
 @pytest.mark.parametrize("method", METHODS)

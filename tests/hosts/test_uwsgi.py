@@ -1,4 +1,4 @@
-"""Row 43: uWSGI, which forks and finalizes in its own ways: prefork, lazy, with and without its fork hooks, atexit, threads."""
+"""Row 43: uWSGI, which forks and finalizes in its own ways: lazy or not, with and without hooks, atexit, threads."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WAYS = {
 def uwsgi(*more: str, binary: Path = NEW, graceful: bool = True) -> list[str]:
     start = [str(binary), "--http-socket", "127.0.0.1:{port}", "--module", "plain_wsgi:app", "--disable-logging"]
     start += ["--virtualenv", str(BIN.parent), "--master", "--processes", "2"]
-    # uWSGI's own word for a stop that lets requests end; without it SIGTERM reloads, or with --die-on-term ends brutally.
+    # uWSGI's own word for a stop that lets requests end; else SIGTERM reloads, or with --die-on-term ends brutally.
     start += ["--hook-master-start", "unix_signal:15 gracefully_kill_them_all"] if graceful else ["--die-on-term"]
     return [*start, *more]
 

@@ -27,7 +27,7 @@ _making = threading.Lock()
 
 def client() -> Segment:
     """The program's client, made at the first call in whichever process that is."""
-    global _client
+    global _client  # noqa: PLW0603  (as programs do it)
     with _making:
         if _client is None:
             options = json.loads(os.environ.get("OPTIONS", "{}"))
