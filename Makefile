@@ -93,7 +93,7 @@ $(HOSTS_VENV)/.installed: $(BIN)/python tests/hosts/requirements.txt
 	@touch $@
 
 test-hosts: $(VENV)/.built $(HOSTS_VENV)/.installed ## Real servers and pools, started, reloaded, stopped and killed (JOBS=3)
-	$(HOSTS_BIN)/python -m pytest --quiet -p no:cacheprovider --numprocesses $(JOBS) tests/hosts
+	$(HOSTS_BIN)/python -m pytest --quiet -p no:cacheprovider --timeout 240 --numprocesses $(JOBS) tests/hosts
 
 loom: ## Explore the lock-free models to the end (three preemptions)
 	RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 cargo test --release --locked -p sluiceway-core --test ring_loom --target-dir target/loom -- --nocapture --test-threads=1

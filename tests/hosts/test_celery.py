@@ -1,4 +1,4 @@
-"""Row 44: Celery's pools, each with a broker of the test's own in a folder; warm and cold shutdown, recycling, kills."""
+"""Row 44: Celery's pools, each with a broker of the test's own; warm and cold shutdown, recycling, kills."""
 
 from __future__ import annotations
 
@@ -82,8 +82,14 @@ def start(receiver: Receiver, tmp_path: Path) -> Iterator[Start]:
         pool.__exit__(None, None, None)
 
 
-@pytest.mark.parametrize("client_at", ["import", "first"])
-@pytest.mark.parametrize("kind", ["prefork", "solo", "threads", "gevent", "eventlet"])
+@pytest.mark.parametrize(
+    ("kind", "client_at"),
+    [
+        ("prefork", "import"),
+        ("prefork", "first"),
+        *((kind, "import") for kind in ("solo", "threads", "gevent", "eventlet")),
+    ],
+)
 def test_row_44_a_warm_shutdown_loses_nothing(start: Start, receiver: Receiver, kind: str, client_at: str) -> None:
     pool = start("--pool", kind, "--concurrency", "2", CLIENT_AT=client_at)
     asked = pool.drive(1, 40)

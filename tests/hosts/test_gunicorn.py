@@ -29,8 +29,11 @@ def gunicorn(kind: str, *more: str, workers: int = 2) -> list[str]:
     return [*start, *more, *KINDS[kind]]
 
 
-@pytest.mark.parametrize("client_at", ["import", "first"])
-@pytest.mark.parametrize("preload", [False, True], ids=["each", "preload"])
+@pytest.mark.parametrize(
+    ("preload", "client_at"),
+    [(False, "import"), (True, "import"), (True, "first")],
+    ids=["each", "preload", "preload-first"],
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_row_42_a_graceful_stop_loses_nothing(
     start: Start, receiver: Receiver, kind: str, preload: bool, client_at: str

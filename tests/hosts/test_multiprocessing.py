@@ -86,8 +86,7 @@ def test_row_41_a_client_made_at_first_use_does_as_well(receiver: Receiver, meth
     assert not NOISE.search(said), said
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize(("way", "code"), [("exit", 3), ("raise", 1)])
+@pytest.mark.parametrize(("way", "method", "code"), [("exit", "fork", 3), ("raise", "fork", 1), ("raise", "spawn", 1)])
 def test_row_41_a_child_that_exits_or_raises_delivers_too_and_keeps_its_code(
     receiver: Receiver, way: str, code: int, method: str
 ) -> None:
@@ -104,7 +103,7 @@ def test_row_41_threads_of_an_executor_left_to_the_exit_lose_nothing(receiver: R
     assert not NOISE.search(said), said
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.parametrize("asked_for", [False, True], ids=["default", "install_sigterm"])
 def test_row_41_terminate_is_a_kill_unless_install_sigterm_makes_it_an_exit(
     receiver: Receiver, method: str, asked_for: bool

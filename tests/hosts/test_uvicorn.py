@@ -20,8 +20,7 @@ def uvicorn(app: str, *more: str) -> list[str]:
     return [str(BIN / "uvicorn"), "--port", "{port}", "--no-access-log", *more, app]
 
 
-@pytest.mark.parametrize("client_at", ["import", "first"])
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("workers", "client_at"), [(1, "first"), (1, "import"), (2, "import")])
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_row_42_a_lifespan_that_closes_the_client_loses_nothing(
     start: Start, receiver: Receiver, loop: str, workers: int, client_at: str

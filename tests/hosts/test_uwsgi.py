@@ -39,8 +39,7 @@ def uwsgi(*more: str, binary: Path = NEW, graceful: bool = True) -> list[str]:
     return [*start, *more]
 
 
-@pytest.mark.parametrize("client_at", ["import", "first"])
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("way", "client_at"), [*((way, "import") for way in WAYS), ("prefork", "first")])
 def test_row_43_a_graceful_stop_loses_nothing(start: Start, receiver: Receiver, way: str, client_at: str) -> None:
     host = start(uwsgi(*WAYS[way]), client_at=client_at)
     asked = Driver(host).drive(60, workers=2)
