@@ -56,7 +56,11 @@ LEAKED = Bug(
 def engine(environment: dict[str, str], triple: str) -> int:
     """The engine's own tests."""
     command = ["cargo", "test", "--locked", "--release", "--target", triple, "-p", "sluiceway-core"]
-    plans = [(ROOM_BEHIND, ("--lib", "escape")), (FREED, ("--test=ring_stress", "heap")), (LEAKED, ("--test=ring_stress", "heap"))]
+    plans = [
+        (ROOM_BEHIND, ("--lib", "escape")),
+        (FREED, ("--test=ring_stress", "heap")),
+        (LEAKED, ("--test=ring_stress", "heap")),
+    ]
     for bug, (program, test) in plans:
         if not caught(bug, run([*command, program, "--", test], environment, SECONDS, plant(bug))):
             return 1
@@ -71,7 +75,9 @@ def engine(environment: dict[str, str], triple: str) -> int:
 
 def runtime(environment: dict[str, str], triple: str) -> Path:
     """The compiler's own sanitizer runtime as a library that can be loaded before Python; it ships as an archive."""
-    sysroot = subprocess.run(["rustc", "--print", "sysroot"], env=environment, capture_output=True, text=True, check=True)
+    sysroot = subprocess.run(
+        ["rustc", "--print", "sysroot"], env=environment, capture_output=True, text=True, check=True
+    )
     archives = Path(sysroot.stdout.strip(), "lib/rustlib", triple, "lib").glob("librustc*_rt.asan.a")
     archive = next(archives, None)
     if archive is None:
@@ -79,7 +85,9 @@ def runtime(environment: dict[str, str], triple: str) -> Path:
     library = OUTPUT / "libasan-preload.so"
     library.parent.mkdir(parents=True, exist_ok=True)
     whole = ["-Wl,--whole-archive", str(archive), "-Wl,--no-whole-archive"]
-    done = run(["cc", "-shared", "-o", library, *whole, "-lpthread", "-ldl", "-lrt", "-lm", "-lgcc_s"], environment, 120)
+    done = run(
+        ["cc", "-shared", "-o", library, *whole, "-lpthread", "-ldl", "-lrt", "-lm", "-lgcc_s"], environment, 120
+    )
     if done.code != 0:
         raise Lacking(f"a linker for the sanitizer's runtime ({done.output[-300:]})")
     return library
@@ -120,7 +128,12 @@ def python(environment: dict[str, str], triple: str) -> int:
         if built.code != 0:
             say(built.output[-4000:])
             return fail("the extension does not build with AddressSanitizer")
-        ran = in_python(environment, preload, place / "package", tests if bug is None else [str(ROOT / "tests/native/test_cut_texts.py")])
+        ran = in_python(
+            environment,
+            preload,
+            place / "package",
+            tests if bug is None else [str(ROOT / "tests/native/test_cut_texts.py")],
+        )
         if bug is not None:
             if not caught(bug._replace(name=f"{bug.name} (inside Python)"), ran):
                 return 1
@@ -130,7 +143,7 @@ def python(environment: dict[str, str], triple: str) -> int:
             say(ran.output[-20_000:])
             return fail(f"the extension under AddressSanitizer: code {ran.code}")
         version = sysconfig.get_python_version()
-        say(f"real: {passed[1]} tests of the extension inside Python {version} under AddressSanitizer, 0 reports, {ran.seconds:.0f} s")
+        say(f"real: {passed[1]} tests of the extension inside Python {version}, 0 reports, {ran.seconds:.0f} s")
     return 0
 
 

@@ -1,7 +1,7 @@
 """cargo-mutants over the engine's core rooms: `make mutants`.
 
-Each mutant is one small change (an operator, a constant result, a branch left out), compiled and held against the tests.
-What no test notices survives, and has to stand in rust/core/MUTANTS.md with the reason why it may. Two stages, for the
+Each mutant is one small change (an operator, a constant result, a branch left out), compiled and held against the
+tests. What no test notices survives, and has to stand in rust/core/MUTANTS.md with the reason why it may. Two stages, for the
 tests of a room are quicker than all of them: what a room's own tests let through meets the queue's model as well.
 
     make mutants                       # all, some hours on two cores
@@ -47,7 +47,16 @@ TIMEOUT_SECONDS = 120
 
 def stage(cargo_mutants: Path, files: list[str], tests: tuple[str, ...]) -> None:
     """One run of cargo-mutants; what an earlier one caught is not run again."""
-    command = [str(cargo_mutants), "mutants", "--no-config", "--iterate", "--output", str(OUTPUT), "--package", "sluiceway-core"]
+    command = [
+        str(cargo_mutants),
+        "mutants",
+        "--no-config",
+        "--iterate",
+        "--output",
+        str(OUTPUT),
+        "--package",
+        "sluiceway-core",
+    ]
     command += ["--profile", "mutants", "--cap-lints", "true", "--baseline", "skip", "--colors", "never", "--no-times"]
     command += ["--timeout", str(TIMEOUT_SECONDS), "--build-timeout", "300", "--cargo-arg=--locked"]
     command += [f"--file={SOURCES}{file}" for file in files]
@@ -114,8 +123,8 @@ def report(rooms: list[str]) -> int:
     known = argued()
     open_ones = sorted(mutant for mutant in missed if nameless(mutant) not in known)
     total = len(caught | missed | timeout | unviable)
-    say(f"{', '.join(rooms)}: {total} mutants, {len(caught - unviable)} caught, {len(timeout)} ran for ever, "
-        f"{len(unviable)} did not compile, {len(missed)} survived, {len(missed) - len(open_ones)} of them argued")  # fmt: skip
+    ends = f"{len(caught - unviable)} caught, {len(timeout)} ran for ever, {len(unviable)} did not compile"
+    say(f"{', '.join(rooms)}: {total} mutants, {ends}, {len(missed)} survived, {len(missed) - len(open_ones)} argued")
     (OUTPUT / "figures.json").write_text(json.dumps({"missed": sorted(missed), "timeout": sorted(timeout)}, indent=1))
     for mutant in open_ones:
         say(f"survived: {mutant}")

@@ -30,8 +30,8 @@ IDS = [f"00000000-0000-7000-8000-00000000000{index}" for index in range(COUNT)]
 WORDS = (
     "code", "error", "missing_field", "events_with_invalid_fields", "events_with_missing_fields",
     "events_with_invalid_id_lengths", "silenced_events", "throttled_events", "throttled_users", "throttled_devices",
-    "exceeded_daily_quota_users", "exceeded_daily_quota_devices", "results", "result", "drop", "retry", "ok", "u0", "u1",
-    "d0", "d1", "d2", "billing_limit_exceeded", "invalid api key", *IDS,
+    "exceeded_daily_quota_users", "exceeded_daily_quota_devices", "results", "result", "drop", "retry", "ok", "u0",
+    "u1", "d0", "d1", "d2", "billing_limit_exceeded", "invalid api key", *IDS,
 )  # fmt: skip
 STATUSES = (200, 207, 301, 400, 401, 403, 408, 410, 413, 429, 460, 500, 501, 503, 505, 511)
 DEPTH = 5
@@ -166,8 +166,7 @@ def read_file(data: bytes) -> None:
     try:
         header = spool_format.read_header(data[: spool_format.HEADER_BYTES])
         contents = spool_format.read_body(header, data[spool_format.HEADER_BYTES :])
-    except spool_format.Malformed as malformed:
-        assert len(str(malformed)) < 60, "an error says a word, never what was read"
+    except spool_format.Malformed:
         return
     assert header.file_bytes == len(data) == spool_format.nbytes_of(contents)
     assert spool_format.header_of(contents, header.sequence, header.destination)[:56] == data[:56]
@@ -178,7 +177,8 @@ def walk(contents: Contents) -> None:
     """Every event that the layout names lies within the events, and its id within it."""
     place = 0
     for length, start, end in struct.iter_unpack("<III", contents.layout):
-        assert start <= end <= length and place + length <= len(contents.events)
+        assert start <= end <= length
+        assert place + length <= len(contents.events)
         place += length + 1
         assert place > len(contents.events) or contents.events[place - 1] == ord(",")
     assert place == len(contents.events) + 1

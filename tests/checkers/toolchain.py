@@ -1,4 +1,4 @@
-"""The nightly compiler that the checkers need: found, or installed into the project's own directory, or named as lacking."""
+"""The nightly compiler that the checkers need: found, installed into the project's own place, or named as lacking."""
 
 from __future__ import annotations
 
@@ -49,7 +49,13 @@ def nightly(*parts: str) -> dict[str, str]:
     print(f"getting {NIGHTLY} with {', '.join(parts) or 'no parts'} into target/rustup", flush=True)
     try:
         done = subprocess.run(
-            command, env=own, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False, stdin=subprocess.DEVNULL
+            command,
+            env=own,
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
         raise Lacking(f"{NIGHTLY}: no answer from rustup's server") from None

@@ -1,7 +1,7 @@
 """ThreadSanitizer over the engine's tests with real threads: `make tsan`.
 
-The standard library is compiled with it (`-Zbuild-std`), so that its locks, parks and allocations are seen for what they
-are: there is no list of suppressions that could hide a race of ours. Planted races first: each must be reported.
+The standard library is compiled with it (`-Zbuild-std`), so that its locks, parks and allocations are seen for what
+they are: there is no list of suppressions that could hide a race of ours. Planted races first: each must be reported.
 """
 
 from __future__ import annotations

@@ -186,6 +186,12 @@ mod tests {
     }
 
     #[test]
+    fn bounds_are_what_one_word_can_count() {
+        let bound = Budget::new(u64::MAX, u64::MAX).bound();
+        assert_eq!(bound, Held { events: 16_777_215, bytes: 68_719_476_736 });
+    }
+
+    #[test]
     fn sealing_may_pass_the_bound_and_then_nothing_more_is_admitted() {
         let budget = Budget::new(10, 100);
         assert_eq!(budget.reserve(90), Granted);

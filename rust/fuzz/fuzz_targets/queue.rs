@@ -100,7 +100,8 @@ fn run(bytes: &mut Unstructured<'_>) -> Result<()> {
         match bytes.int_in_range(0..=15)? {
             0..=6 => {
                 let byte = bytes.arbitrary::<u8>()? & 0x7f;
-                let len = if bytes.ratio(1, 4)? { bytes.int_in_range(0..=6000)? } else { bytes.int_in_range(0..=200)? };
+                let len =
+                    if bytes.ratio(1, 4)? { bytes.int_in_range(0..=6000)? } else { bytes.int_in_range(0..=200)? };
                 seen.push(&queue, &vec![byte; len]);
             }
             7..=10 => {
@@ -136,7 +137,11 @@ fn run(bytes: &mut Unstructured<'_>) -> Result<()> {
     let counters: HashMap<String, u64> = queue.counters().read().into_iter().collect();
     let lost = |prefix: &str| counters.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, n)| n).sum::<u64>();
     assert_eq!((ended, counters["delivered"]), (seen.handed_out, seen.handed_out), "an event ends once");
-    assert_eq!(seen.accepted, seen.handed_out + lost("dropped.") + lost("failed."), "every accepted event is accounted for");
+    assert_eq!(
+        seen.accepted,
+        seen.handed_out + lost("dropped.") + lost("failed."),
+        "every accepted event is accounted for"
+    );
     assert_eq!((queue.held(), queue.waiting()), (Held::default(), 0));
     Ok(())
 }

@@ -23,7 +23,13 @@ static KEYS: LazyLock<Keys> = LazyLock::new(|| {
 static LAYOUTS: LazyLock<[Layout; 2]> = LazyLock::new(|| {
     let merging = Field { merge_key: "library".into(), merge_json: (*b"1").into(), ..Field::new("context", Kind::Map) };
     let absent = Field { default: (*b"{\"by\":0}").into(), ..Field::new("by", Kind::Any) };
-    let all = [Field::new("text", Kind::Text), absent, merging, Field::new("more", Kind::Spread), Field::new("any", Kind::Any)];
+    let all = [
+        Field::new("text", Kind::Text),
+        absent,
+        merging,
+        Field::new("more", Kind::Spread),
+        Field::new("any", Kind::Any),
+    ];
     [Layout::new(&Shape::new(b"{", all)), Layout::new(&Shape::new(b"{", []))]
 });
 
