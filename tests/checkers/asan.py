@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
-import zipfile
 from pathlib import Path
 
 from checkers import toolchain
@@ -93,18 +93,21 @@ def runtime(environment: dict[str, str], triple: str) -> Path:
     return library
 
 
-def extension(environment: dict[str, str], triple: str, tree: Path, into: Path) -> Ran:
-    """Build the extension with the sanitizer and lay the package with it into `into`."""
-    maturin = [sys.executable, "-m", "maturin", "build", "--release", "--target", triple, "--out", into / "wheel"]
-    ran = run([*maturin, "--interpreter", sys.executable], environment, SECONDS, tree)
+def extension(environment: dict[str, str], triple: str, tree: Path, package: Path) -> Ran:
+    """Build the extension with the sanitizer, and lay it with the package's sources into `package`."""
+    command = ["cargo", "build", "--locked", "--release", "--target", triple, "-p", "sluiceway-native"]
+    for_python = environment | {"PYO3_PYTHON": sys.executable}
+    ran = run([*command, "--features", "pyo3/extension-module"], for_python, SECONDS, tree)
     if ran.code == 0:
-        wheel = max((into / "wheel").glob("*.whl"), key=lambda path: path.stat().st_mtime)
-        with zipfile.ZipFile(wheel) as packed:
-            packed.extractall(into / "package")
+        shutil.rmtree(package, ignore_errors=True)
+        without = shutil.ignore_patterns("*.so", "__pycache__")
+        shutil.copytree(tree / "python" / "sluiceway", package / "sluiceway", ignore=without)
+        built = Path(environment["CARGO_TARGET_DIR"]) / triple / "release" / "lib_native.so"
+        shutil.copy(built, package / "sluiceway" / "_native.so")
     return ran
 
 
-def in_python(environment: dict[str, str], preload: Path, package: Path, tests: list[str]) -> Ran:
+def in_python(preload: Path, package: Path, tests: tuple[str, ...]) -> Ran:
     """Run tests of the extension in an interpreter that has the sanitizer's runtime."""
     inside = dict(os.environ) | {
         "PYTHONPATH": str(package),
@@ -112,38 +115,31 @@ def in_python(environment: dict[str, str], preload: Path, package: Path, tests: 
         "PYTHONMALLOC": "malloc",
         "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=0:exitcode=66:detect_odr_violation=0",
     }
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--timeout=600", *tests]
+    named = [ROOT / "tests/native" / name for name in tests]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--timeout=600", *named]
     return run(command, inside, SECONDS)
 
 
 def python(environment: dict[str, str], triple: str) -> int:
     """The extension in this interpreter."""
     preload = runtime(environment, triple)
-    # Its fat link would take minutes, and hide the frames of a report.
-    quick = environment | {"CARGO_PROFILE_RELEASE_LTO": "off", "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16"}
-    tests = [str(ROOT / "tests/native" / name) for name in IN_PYTHON]
-    for bug in (ROOM_BEHIND, None):
-        place = OUTPUT / ("python-planted" if bug else "python")
-        built = extension(quick, triple, plant(bug) if bug else ROOT, place)
-        if built.code != 0:
-            say(built.output[-4000:])
-            return fail("the extension does not build with AddressSanitizer")
-        ran = in_python(
-            environment,
-            preload,
-            place / "package",
-            tests if bug is None else [str(ROOT / "tests/native/test_cut_texts.py")],
-        )
-        if bug is not None:
-            if not caught(bug._replace(name=f"{bug.name} (inside Python)"), ran):
-                return 1
-            continue
-        passed = re.search(r"(\d+) passed", ran.output)
-        if ran.code != 0 or not passed or "AddressSanitizer" in ran.output:
-            say(ran.output[-20_000:])
-            return fail(f"the extension under AddressSanitizer: code {ran.code}")
-        version = sysconfig.get_python_version()
-        say(f"real: {passed[1]} tests of the extension inside Python {version}, 0 reports, {ran.seconds:.0f} s")
+    planted, real = OUTPUT / "python-planted", OUTPUT / "python"
+    built = extension(environment, triple, plant(ROOM_BEHIND), planted)
+    if built.code == 0:
+        ran = in_python(preload, planted, ("test_cut_texts.py", "test_parity.py"))
+        if not caught(ROOM_BEHIND._replace(name=f"{ROOM_BEHIND.name} (inside Python)"), ran):
+            return 1
+        built = extension(environment, triple, ROOT, real)
+    if built.code != 0:
+        say(built.output[-4000:])
+        return fail("the extension does not build with AddressSanitizer")
+    ran = in_python(preload, real, IN_PYTHON)
+    passed = re.search(r"(\d+) passed", ran.output)
+    if ran.code != 0 or not passed or "AddressSanitizer" in ran.output:
+        say(ran.output[-20_000:])
+        return fail(f"the extension under AddressSanitizer: code {ran.code}")
+    version = sysconfig.get_python_version()
+    say(f"real: {passed[1]} tests of the extension inside Python {version}, 0 reports, {ran.seconds:.0f} s")
     return 0
 
 

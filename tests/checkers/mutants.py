@@ -1,8 +1,8 @@
 """cargo-mutants over the engine's core rooms: `make mutants`.
 
 Each mutant is one small change (an operator, a constant result, a branch left out), compiled and held against the
-tests. What no test notices survives, and has to stand in rust/core/MUTANTS.md with the reason why it may. Two stages, for the
-tests of a room are quicker than all of them: what a room's own tests let through meets the queue's model as well.
+tests. What no test notices survives, and has to stand in rust/core/MUTANTS.md with the reason why it may. Two stages,
+for the tests of a room are quicker than all of them: what those let through meets the queue's model as well.
 
     make mutants                       # all, some hours on two cores
     make mutants ROOM=budget           # one room

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import NamedTuple
 from checkers.toolchain import ROOT, TARGET, say
 
 COPIED = ("rust", "benches/rust", "python", "Cargo.toml", "Cargo.lock", "pyproject.toml", "README.md", "LICENSE")
-WORKSPACE = TARGET / "planted"
+# One for each checker, so that two may run at once.
+WORKSPACE = TARGET / "planted" / Path(sys.argv[0]).stem
 
 
 class Bug(NamedTuple):

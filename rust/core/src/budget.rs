@@ -206,6 +206,7 @@ mod tests {
     fn a_closed_budget_keeps_what_it_holds_and_grants_nothing() {
         let budget = Budget::new(10, 100);
         assert_eq!(budget.reserve(90), Granted);
+        assert!(!budget.is_closed());
         budget.close();
         assert_eq!(budget.reserve(1), Closed);
         assert_eq!(budget.held(), Held { events: 1, bytes: 90 });
