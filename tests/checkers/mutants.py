@@ -83,7 +83,7 @@ def listed(name: str) -> set[str]:
 def argued() -> set[str]:
     """The mutants that MUTANTS.md gives a reason for, without their places, which every edit moves."""
     lines = RECORD.read_text().splitlines() if RECORD.exists() else []
-    return {found[1] for line in lines if (found := re.match(r"\| `([^`]+)`", line))}
+    return {found[1].replace("\\|", "|") for line in lines if (found := re.match(r"\| `([^`]+)`", line))}
 
 
 def nameless(mutant: str) -> str:

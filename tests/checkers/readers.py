@@ -17,7 +17,9 @@ from zlib import crc32
 
 import atheris
 
-with atheris.instrument_imports(include=["sluiceway"]):
+with atheris.instrument_imports(include=["sluiceway", "email"]):
+    import email.utils  # noqa: F401 - what parse_retry_after loads when it first meets a date
+
     from sluiceway import retry, sorting, verdict
     from sluiceway.spool import format as spool_format
     from sluiceway.spool.contents import Contents
@@ -32,6 +34,12 @@ WORDS = (
     "events_with_invalid_id_lengths", "silenced_events", "throttled_events", "throttled_users", "throttled_devices",
     "exceeded_daily_quota_users", "exceeded_daily_quota_devices", "results", "result", "drop", "retry", "ok", "u0",
     "u1", "d0", "d1", "d2", "billing_limit_exceeded", "invalid api key", *IDS,
+)  # fmt: skip
+# What dates are made of, right and wrong.
+PIECES = (
+    "Sun, ", "06 ", "6", "Nov ", "nov", "1994 ", "94", "99999", "08:49:37", ":", " GMT", " -0000", " +2599", " EST",
+    "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994", "0", "9", "-", ".5", "1e5", "nan", "inf", "\u0663",
+    " ", "\t",
 )  # fmt: skip
 STATUSES = (200, 207, 301, 400, 401, 403, 408, 410, 413, 429, 460, 500, 501, 503, 505, 511)
 DEPTH = 5
@@ -50,7 +58,14 @@ class Steered:
 
     def headers(self) -> dict[str, str]:
         """A Retry-After or none."""
-        return {"retry-after": self.text(60)} if self.bytes.ConsumeBool() else {}
+        return {"retry-after": self.moment()} if self.bytes.ConsumeBool() else {}
+
+    def moment(self) -> str:
+        """Seconds, a date, the pieces of one, or any text."""
+        if self.bytes.ConsumeBool():
+            return self.text(200)
+        some = range(self.bytes.ConsumeIntInRange(1, 9))
+        return "".join(PIECES[self.bytes.ConsumeIntInRange(0, len(PIECES) - 1)] for _ in some)
 
     def text(self, most: int) -> str:
         """A word of a vendor's, or any text."""
@@ -119,9 +134,9 @@ def check(told: verdict.Verdict) -> None:
 def segment(data: bytes) -> None:
     """Segment's and RudderStack's judge, and the header that all vendors have."""
     steered = Steered(data)
-    judged(verdict.judge, steered)
-    seconds = retry.parse_retry_after(steered.bytes.ConsumeUnicode(400), NOW)
+    seconds = retry.parse_retry_after(steered.moment(), NOW)
     assert seconds is None or 0.0 <= seconds <= retry.RETRY_AFTER_CAP_SECONDS
+    judged(verdict.judge, steered)
 
 
 def amplitude(data: bytes) -> None:

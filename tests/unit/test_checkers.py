@@ -1,4 +1,4 @@
-"""Checkers stay able to run: planted bugs fit the sources, public workflows say what the verbs say and may do little."""
+"""Checkers stay able to run: planted bugs fit the sources, workflows say what the verbs say and may do little."""
 
 from __future__ import annotations
 
