@@ -163,4 +163,4 @@ sdist: $(VENV)/.tools ## Build the source distribution and a wheel into dist/
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin build --release --locked --sdist --out dist
 
 clean: ## Remove everything that was built
-	rm -rf target dist $(VENV) $(BENCH_VENV) $(HOSTS_VENV) python/sluiceway/*.so .mypy_cache .pytest_cache .ruff_cache
+	rm -rf target dist $(VENV) $(BENCH_VENV) $(HOSTS_VENV) .venv-fuzz python/sluiceway/*.so .mypy_cache .pytest_cache .ruff_cache
