@@ -47,7 +47,7 @@ def test_none_is_the_default_for_every_option() -> None:
 
 
 def test_every_option_reaches_the_resolved_ones() -> None:
-    merged = {"host", "path", "region", "retry_count", "ca_certs", "spool_dir", "spool_max_bytes", "fsync"}
+    merged = {"host", "path", "region", "retry_count", "ca_certs", "trust_env", "spool_dir", "spool_max_bytes", "fsync"}
     not_given = {"write_key", "endpoint", "log_level"}
     assert set(GivenOptions.__annotations__) - merged == set(Options.__struct_fields__) - not_given
 
