@@ -137,6 +137,9 @@ mutants: ## Change the engine's code bit by bit and see a test fail; ROOM=budget
 deny: ## Licences, sources and bans of the crates that are compiled in
 	cargo deny --all-features check bans licenses sources
 
+bad-answers: $(VENV)/.built ## Give each client 5,000 answers that no server should give; COUNT=… for another number
+	$(BIN)/python -m tests.faults.bad_inputs --count $(or $(COUNT),5000) --seed $(SEED)
+
 demo: $(VENV)/.built ## Import 336,776 flights into a local receiver; VENDOR=posthog for another than Segment
 	$(BIN)/python examples/demo_flights.py $(if $(VENDOR),--vendor $(VENDOR))
 
