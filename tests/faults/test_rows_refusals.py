@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from sluiceway import standing
-from sluiceway.parcel import MAX_BISECT_REQUESTS
 from sluiceway.vendors import amplitude_judge
 
 from .acts import answer, refuse_if, refuse_larger, refuse_marked, says, status
@@ -89,9 +88,9 @@ def test_row_7_a_search_is_bounded_however_many_events_there_are(resources: Reso
         one = client(server, book)
         book.push(one, 1_000)
         assert one.flush(timeout=30).failed == 1_000
-        assert len(server.record.requests) <= MAX_BISECT_REQUESTS + 1
+        assert len(server.record.requests) <= 65
         alive(one, book, server)
-        check(one, book, server, requests=MAX_BISECT_REQUESTS, retries=1_000)
+        check(one, book, server, requests=60, retries=1_000)
         assert book.reasons() == {("rejected", "no"): 1_000}
 
 
