@@ -46,7 +46,7 @@ class ForwardProxy(Peer):
                     return
                 arrived.received = b""
                 host, _, port = text.split(" ")[1].rpartition(":")
-                self._tunnel(arrived, host, int(port))
+                self._tunnel(arrived, host.strip("[]"), int(port))
                 return
             if answer is not None:
                 arrived.read()

@@ -103,6 +103,19 @@ def test_row_33_https_goes_through_a_tunnel_in_which_the_proxy_reads_nothing(
             assert KEY.encode() not in arrived.received
 
 
+def test_row_33_a_tunnel_leads_to_an_ipv6_address_as_well(authority: Authority, resources: Resources) -> None:
+    with FaultServer(host="::1", tls=authority.serves("::1")) as server, ForwardProxy() as through:
+        book = Book()
+        one = client(server, book, proxy=through.url, ca_certs=str(authority.pem))
+        book.push(one, 2)
+        assert one.flush(timeout=20).delivered == 2
+        check(one, book, server)
+        assert through.heads[0].split("\r\n")[:2] == [
+            f"CONNECT [::1]:{server.port} HTTP/1.1",
+            f"Host: [::1]:{server.port}",
+        ]
+
+
 def test_row_33_a_connection_through_a_tunnel_is_kept(authority: Authority, resources: Resources) -> None:
     with FaultServer(tls=authority.serves()) as server, ForwardProxy() as through:
         book = Book()
