@@ -17,8 +17,8 @@ from sluiceway import RetryPolicy, Segment
 from sluiceway.testing import Answer, Receiver
 
 KEY = "a-write-key-of-tests"
-WAIT_SECONDS = 0.4
-# Ten times that; what they are stuck in would take a minute.
+WAIT_SECONDS = 0.2
+# More than ten times that; what they are stuck in would take a minute.
 BOUND_SECONDS = 4.0
 FOREVER_SECONDS = 60.0
 
@@ -75,7 +75,7 @@ def stuck() -> Iterator[Stuck]:
 
 
 def in_a_moment(stuck: Stuck) -> None:
-    stuck.wait = lambda: time.sleep(0.3) or True  # type: ignore[func-returns-value,method-assign,assignment]
+    stuck.wait = lambda: time.sleep(0.2) or True  # type: ignore[func-returns-value,method-assign,assignment]
 
 
 def black_hole(stuck: Stuck, **options: Any) -> Segment:

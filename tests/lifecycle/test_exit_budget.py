@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -69,12 +70,12 @@ print(time.monotonic(), flush=True)
 """
 STUCK_CLIENTS, STUCK_EVENTS = 9, 27
 
-ENDINGS = {
-    "end": ("", 0),
-    "sys.exit(3)": ("sys.exit(3)", 3),
-    "exception": ("raise ValueError('the end of the program')", 1),
-    "ctrl-c": ("os.kill(os.getpid(), signal.SIGINT); time.sleep(9)", -signal.SIGINT),
-}
+ENDINGS = (
+    ("", 0),
+    ("sys.exit(3)", 3),
+    ("raise ValueError('the end of the program')", 1),
+    ("os.kill(os.getpid(), signal.SIGINT); time.sleep(9)", -signal.SIGINT),
+)
 
 
 def run(script: str, **environment: str) -> tuple[subprocess.CompletedProcess[str], float]:
@@ -90,8 +91,14 @@ def run(script: str, **environment: str) -> tuple[subprocess.CompletedProcess[st
     return ended, time.monotonic() - float(ended.stdout.split()[-1])
 
 
-@pytest.mark.parametrize(("ending", "code"), list(ENDINGS.values()), ids=list(ENDINGS))
-def test_all_clients_share_two_seconds_and_the_end_is_the_programs_own(ending: str, code: int) -> None:
+def test_all_clients_share_two_seconds_and_the_end_is_the_programs_own() -> None:
+    """For each way to end. They wait beside each other: what takes time is the budget, not the processor."""
+    with ThreadPoolExecutor(len(ENDINGS)) as together:
+        for ended in [together.submit(hold_to_the_budget, *ending) for ending in ENDINGS]:
+            ended.result()
+
+
+def hold_to_the_budget(ending: str, code: int) -> None:
     with (
         Receiver() as fine,
         Receiver(default=Answer(delay=90.0)) as slow,
