@@ -286,6 +286,7 @@ class Assembly:
     def _close_rest(self) -> None:
         with suppress(Exception):  # it may be somebody else's
             self.transport.close()
+        self.delivery.let_go()
         if self._backlog is not None:
             self._backlog.close()
         if self._spooler is not None:

@@ -100,9 +100,13 @@ class Delivery:
     def close(self, deadline: float) -> bool:
         """Wait as `wait` does, then let the thread end. Returns whether every callback ran."""
         ran = self.wait(deadline)
+        self.let_go()
+        return ran
+
+    def let_go(self) -> None:
+        """Let the thread end when every callback told so far has run. Does not wait."""
         self._closed = True
         self._wake.set()
-        return ran
 
     # -- the sender's side
 

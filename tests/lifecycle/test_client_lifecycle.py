@@ -293,6 +293,19 @@ def test_a_collected_client_sends_what_is_left_and_its_thread_ends(receiver: Rec
     assert len(receiver.events) == 1
 
 
+def test_a_collected_client_tells_its_callbacks_and_their_thread_ends(receiver: Receiver) -> None:
+    told: list[object] = []
+    client = Segment(KEY, host=receiver.url, flush_first=False, flush_interval=3_600)
+    client.track("u", "E", callback=lambda error, batch: told.append(error))
+    del client
+    gc.collect()
+    assert receiver.wait_for(events=1)
+    deadline = time.monotonic() + 5
+    while ours() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert (ours(), told) == ([], [None])
+
+
 def test_a_client_cannot_be_pickled_and_shows_no_key() -> None:
     client = Segment("canarycanarycanary7f3d", transport=MemoryTransport())
     assert repr(client) == "<Segment ***7f3d https://api.segment.io/v1/batch>"
