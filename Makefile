@@ -14,6 +14,7 @@ SEED ?= 20131231
 VENDOR ?=
 CALLS ?= 1000000
 JOBS ?= 3
+MINUTES ?= 10
 
 export CARGO_TERM_COLOR ?= auto
 # What the extension is built and linted for: the environment's interpreter, whatever else is on the PATH.
@@ -139,6 +140,9 @@ deny: ## Licences, sources and bans of the crates that are compiled in
 
 bad-answers: $(VENV)/.built ## Give each client 5,000 answers that no server should give; COUNT=… for another number
 	$(BIN)/python -m tests.faults.bad_inputs --count $(or $(COUNT),5000) --seed $(SEED)
+
+soak: $(VENV)/.built ## Ten minutes of a misbehaving server: memory, threads, descriptors flat; MINUTES=1 for less
+	$(BIN)/python tests/soak.py --minutes $(MINUTES)
 
 demo: $(VENV)/.built ## Import 336,776 flights into a local receiver; VENDOR=posthog for another than Segment
 	$(BIN)/python examples/demo_flights.py $(if $(VENDOR),--vendor $(VENDOR))

@@ -274,7 +274,7 @@ class Assembly:
         if self.worker.alive:
             self.flushing.open(hurries=False, then=self._close_rest)
             self.worker.let_go()
-        else:
+        if not self.worker.alive:
             self.close(CLOCK.monotonic())
 
     def close(self, deadline: float) -> FlushResult:

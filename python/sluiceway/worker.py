@@ -206,6 +206,9 @@ class Worker:
             self._queue.attend(False)
             if not self.rounds.ended.is_set():
                 self.start()
+            else:
+                # Who began a flush when the last round had looked, and saw the thread alive, waits for it.
+                self._flushing.check()
 
     def _await(self, flush: Flush, deadline: float) -> None:
         if not self._alive:

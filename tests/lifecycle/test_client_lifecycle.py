@@ -306,6 +306,28 @@ def test_a_collected_client_tells_its_callbacks_and_their_thread_ends(receiver: 
     assert (ours(), told) == ([], [None])
 
 
+def test_a_flush_begun_while_the_worker_ends_is_done_and_not_waited_for_until_its_timeout(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Segment(KEY, host=receiver.url)
+    assembly, done = client._assembly, threading.Event()
+    rounds = assembly.worker.rounds
+    real = rounds.step
+
+    def step(until: float | None) -> bool:
+        goes_on = real(until)
+        if not goes_on and threading.current_thread().name == "sluiceway-worker":
+            assembly.flushing.open(then=done.set)  # behind the last look of the last round
+        return goes_on
+
+    monkeypatch.setattr(rounds, "step", step)
+    client.track("u", "E")
+    assert client.flush(5)
+    assembly.worker.let_go()
+    assert done.wait(10)
+    client.close()
+
+
 def test_a_client_cannot_be_pickled_and_shows_no_key() -> None:
     client = Segment("canarycanarycanary7f3d", transport=MemoryTransport())
     assert repr(client) == "<Segment ***7f3d https://api.segment.io/v1/batch>"

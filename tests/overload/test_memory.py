@@ -21,8 +21,8 @@ pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), rea
 MIB = 1 << 20
 QUEUE_BYTES = 16 * MIB
 BATCH_BYTES = 500_000
-# Pages of the ring that are only begun, what Python's allocator and the C library hold on to, and the test's own threads:
-# about 2 MiB.
+# Pages of the ring that are only begun, what Python's allocator and the C library hold on to, and the threads of the
+# test: about 2 MiB.
 OVERHEAD_BYTES = 8 * MIB
 
 PROGRAM = """
