@@ -20,8 +20,8 @@ from soaking.turns import TURN_VARIABLE, TURNS
 
 from sluiceway.testing import ReceiverProcess
 
-# Of the median of a cycle. Python's allocator and the C library's give pages back as it pleases them: half a MiB more or
-# less says nothing.
+# Of the median of a cycle. Python's allocator and the C library's give pages back as it pleases them: half a MiB more
+# or less says nothing.
 MOST_GROWTH_MIB = 2.0
 # While nobody holds more clients than before, a thread or a connection that is about to end may be seen beside its
 # successor, or not.
