@@ -163,6 +163,9 @@ bench: $(BENCH_VENV)/.built ## Measure against the peers; writes benches/results
 bench-quick: $(BENCH_VENV)/.built ## The same in five minutes, with fewer rounds
 	$(BENCH_BIN)/python benches/python/run.py --quick $(if $(VENDOR),--vendor $(VENDOR))
 
+bench-outage: $(BENCH_VENV)/.built ## Only the call's latency, the server healthy, black-holed, dripping and resetting
+	$(BENCH_BIN)/python benches/python/run.py --only latency $(if $(VENDOR),--vendor $(VENDOR))
+
 bench-rust: ## Criterion: ring, batcher, JSON
 	cargo bench --locked -p sluiceway-benches
 

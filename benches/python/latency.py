@@ -1,7 +1,8 @@
-"""How long a paced call takes, at the median and in the tail, with a healthy server and with a black hole.
+"""How long a paced call takes, at the median and in the tail, with a healthy server and with one that fails.
 
 2,000 calls a second of rig events at the packages' default settings, wall time of each call. A black hole takes the
-connection and the request and never answers, so the client's thread hangs in its time-out while calls go on. The
+connection and the request and never answers, so the client's thread hangs in its time-out while calls go on. For our
+clients there is also a server that drips its answers, ten bytes a second, and one that resets every connection. The
 figures are medians over the rounds: the machine's own hiccups are in any one round's 99.9th percentile.
 """
 
@@ -18,7 +19,8 @@ from vendors import BESIDES, CLIENTS, callers
 TITLE = "Latency of the call at 2,000 calls a second"
 CALLS_PER_SECOND = 2_000
 PERCENTILES = {"p50": 0.50, "p99": 0.99, "p99.9": 0.999}
-MODES = ("ok", "blackhole")
+MODES = {"ok": "healthy", "blackhole": "black hole", "drip": "dripping", "reset": "resetting"}
+PEERS_MODES = ("ok", "blackhole")
 
 
 class Session:
@@ -60,6 +62,8 @@ def measure(plan: harness.Plan) -> harness.Answer:
         for number in range(plan.pick(7, 3)):
             for mode in MODES:
                 for lane in running:
+                    if mode not in PEERS_MODES and not CLIENTS[lane.peer].ours:
+                        continue
                     if mode != "ok" and not CLIENTS[lane.peer].threaded:
                         continue  # it sends on the caller's time: its call would wait for its time-out
                     if number >= plan.pick(3, 1) and lane.peer in BESIDES:
@@ -95,7 +99,7 @@ def table(result: harness.Answer) -> tuple[list[str], list[list[str]]]:
     rows = [
         [
             name,
-            "healthy" if mode == "ok" else "black hole",
+            MODES[mode],
             *(f"{keys[key]['median'] / 1000:.1f}" for key in (*PERCENTILES, "late_p50", "late_p99")),
             str(keys["p50"]["rounds"]),
         ]

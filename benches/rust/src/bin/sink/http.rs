@@ -99,13 +99,18 @@ impl Connection {
         self.stream.write_all(answer.as_bytes())
     }
 
-    /// Answers one byte at a time: a client whose time-out is per read never notices.
-    pub(crate) fn drip(&mut self, answer: &str) -> io::Result<()> {
-        for byte in answer.bytes() {
+    /// Answers one byte at a time while `drips`, the rest at once: a client whose time-out is per read never notices.
+    pub(crate) fn drip(&mut self, answer: &str, drips: impl Fn() -> bool) -> io::Result<()> {
+        let mut rest = answer.as_bytes();
+        while let [byte, behind @ ..] = rest {
             thread::sleep(DRIP_PAUSE);
-            self.stream.write_all(&[byte])?;
+            if !drips() {
+                break;
+            }
+            self.stream.write_all(&[*byte])?;
+            rest = behind;
         }
-        Ok(())
+        self.stream.write_all(rest)
     }
 
     fn fill(&mut self) -> io::Result<bool> {

@@ -105,7 +105,7 @@ fn take(connection: &mut Connection, arrival: &http::Arrival, sink: &Sink) -> io
     };
     let answer = http::response(200, &vendor.answer(events));
     match sink.gate.pass() {
-        Mode::Drip => connection.drip(&answer)?,
+        Mode::Drip => connection.drip(&answer, || sink.gate.mode() == Mode::Drip)?,
         Mode::Ok | Mode::Blackhole | Mode::Reset => connection.write(&answer)?,
     }
     sink.ledger.answered(arrival.body_bytes(), events, arrival.gzip);
