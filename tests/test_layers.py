@@ -48,6 +48,13 @@ def test_only_the_client_knows_the_native_engine() -> None:
     assert {room for room, named in rooms().items() if "sluiceway._native" in named} == {"sluiceway.client"}
 
 
+def test_the_spool_knows_nothing_of_what_is_sent_and_to_whom() -> None:
+    below = {"sluiceway.engine", "sluiceway.errors", "sluiceway.notices", "sluiceway.threads"}
+    for room, named in rooms().items():
+        if room.startswith("sluiceway.spool."):
+            assert {name for name in ours(named) if not name.startswith("sluiceway.spool.")} <= below, room
+
+
 def test_no_room_needs_itself() -> None:
     # A package that names itself loads a room of its own.
     graph = {room: ours(named) - {room} for room, named in rooms().items()}
@@ -70,6 +77,8 @@ def test_no_room_needs_itself() -> None:
         "shapes",
         "sorting",
         "lanes",
+        "spool.contents",
+        "spool.format",
     ],
 )
 def test_policy_knows_no_clock_no_socket_no_thread_and_no_log(room: str) -> None:
@@ -106,6 +115,17 @@ def test_policy_knows_no_clock_no_socket_no_thread_and_no_log(room: str) -> None
             },
         ),
         ("filed", set()),
+        ("spool.contents", set()),
+        ("spool.format", {"spool.contents"}),
+        ("spool.disk", set()),
+        ("spool.descriptors", {"spool.disk"}),
+        ("spool.filesystem", set()),
+        ("spool.settings", {"errors", "spool.disk", "spool.filesystem"}),
+        ("spool.home", {"spool.descriptors", "spool.disk", "spool.format"}),
+        ("spool.sealing", {"spool.contents", "spool.disk", "spool.format", "spool.home"}),
+        ("spool.turn", {"threads"}),
+        ("spool.trouble", {"engine", "notices"}),
+        ("spool.quarantine", {"spool.disk", "spool.home"}),
         ("proxy", {"endpoint", "errors", "secret"}),
         ("vendors.fault", set()),
         ("vendors.beyond", {"vendors.base", "vendors.fault"}),

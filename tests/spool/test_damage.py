@@ -12,12 +12,12 @@ from sluiceway.spool import quarantine
 from sluiceway.spool.format import HEADER_BYTES, PROGRESS_OFFSET
 from sluiceway.spool.store import Spool
 
-from .batches import THEIRS, all_adopted, batch, files_in, made, spool_in
+from .batches import OURS, THEIRS, all_adopted, batch, files_in, made, spool_in
 
 
 def left(directory: str, *names: str, whose: bytes | None = None) -> list[Path]:
     """Batches that a dead process left, in the order in which it wrote them."""
-    dead = spool_in(directory) if whose is None else spool_in(directory, whose=whose)
+    dead = spool_in(directory, fsync="off", whose=whose or OURS)
     for name in names:
         assert dead.write(batch(name, count=2))
     dead.close()

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from sluiceway.spool.contents import Contents
-from sluiceway.spool.store import RETRY_SECONDS, Entry, Spool
+from sluiceway.spool.home import Entry
+from sluiceway.spool.store import Spool
+from sluiceway.spool.trouble import RETRY_SECONDS
 
 from .batches import FakeClock, all_adopted, batch, files_in, made, spool_in
 from .failing_disk import CALLS, CountingDisk, failing

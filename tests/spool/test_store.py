@@ -12,7 +12,8 @@ import pytest
 
 from sluiceway.spool.contents import Contents
 from sluiceway.spool.format import file_name, header_of, label_of
-from sluiceway.spool.store import BLOCK_BYTES, MAX_ADOPTED_HOMES, SYNC_SECONDS
+from sluiceway.spool.orphans import MAX_HOMES
+from sluiceway.spool.store import BLOCK_BYTES, SYNC_SECONDS
 
 from .batches import NEW_YEAR_2026, OURS, FakeClock, all_adopted, batch, files_in, made, spool_in
 from .failing_disk import CountingDisk
@@ -180,12 +181,12 @@ def test_row_76_a_large_backlog_is_taken_over_by_its_names_alone(tmp_path: Path)
 
 def test_row_76_many_dead_processes_take_few_descriptors(tmp_path: Path) -> None:
     directory = made(tmp_path)
-    many_files(directory, MAX_ADOPTED_HOMES + 8, 1)
+    many_files(directory, MAX_HOMES + 8, 1)
     spool = spool_in(directory)
     before = len(os.listdir("/proc/self/fd"))
-    assert spool.adopt()[0] == MAX_ADOPTED_HOMES
-    assert len(os.listdir("/proc/self/fd")) - before <= 2 * MAX_ADOPTED_HOMES + 3
-    assert len(all_adopted(spool)) == MAX_ADOPTED_HOMES + 8
+    assert spool.adopt()[0] == MAX_HOMES
+    assert len(os.listdir("/proc/self/fd")) - before <= 2 * MAX_HOMES + 3
+    assert len(all_adopted(spool)) == MAX_HOMES + 8
     spool.close()
     assert [path.name for path in Path(directory, "v1").iterdir()] == ["quarantine"]
 

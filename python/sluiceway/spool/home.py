@@ -112,6 +112,11 @@ class Home:
         return map(file_name, self._seqs, self._counts)
 
     @property
+    def found(self) -> int:
+        """How many files were found."""
+        return len(self._seqs)
+
+    @property
     def events(self) -> int:
         """Events in all files that were found."""
         return sum(self._counts)

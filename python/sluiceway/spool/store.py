@@ -6,27 +6,21 @@ line of numbers. Any thread may call; one file is worked on at a time.
 
 from __future__ import annotations
 
-import errno
-import logging
-from collections import deque
-
 from sluiceway.engine import Clock
-from sluiceway.notices import LOUD, Notice, Voice
-from sluiceway.spool.adoption import take_over
+from sluiceway.notices import LOUD, Voice
 from sluiceway.spool.contents import Contents
 from sluiceway.spool.descriptors import Descriptors
 from sluiceway.spool.disk import REAL_DISK, Disk
 from sluiceway.spool.format import MAX_SEQUENCE, Malformed, fits, nbytes_of
 from sluiceway.spool.home import Entry, Home, claim, dissolve
+from sluiceway.spool.orphans import Orphans
 from sluiceway.spool.quarantine import Quarantine
 from sluiceway.spool.root import Root
 from sluiceway.spool.sealing import NotSynced, load, overwrite_progress, seal
 from sluiceway.spool.settings import SpoolSettings
 from sluiceway.spool.syncing import sync_home
+from sluiceway.spool.trouble import Trouble, is_passing, word
 from sluiceway.spool.turn import Turn
-
-RETRY_SECONDS = 5.0
-"""How long the disk is left alone after it failed."""
 
 SYNC_SECONDS = 0.5
 """How often fsync="interval" syncs."""
@@ -34,14 +28,8 @@ SYNC_SECONDS = 0.5
 # A disk takes room in whole blocks. A quota in bytes alone would let small batches take many times as much.
 BLOCK_BYTES = 4096
 
-# Each directory that is held takes two descriptors. What is beyond is adopted when one of these is empty.
-MAX_ADOPTED_HOMES = 32
-
 # A server's disk may hang for ever; then the exit must not.
 _CLOSE_SECONDS = 1.0
-
-# Errors that say nothing of the file: later it may be read.
-_BUSY = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR})
 
 
 class Spool:
@@ -71,29 +59,14 @@ class Spool:
         """Directories that this process made: the one that is written to is the last."""
         self._rooted = False
         """Whether the names of the directories above are durable."""
-        self._adopted: list[Home] = []
+        self._orphans = Orphans()
         self._looking = False
-        self._back: deque[Entry] = deque()
         self._stuck: list[Entry] = []
         """Batches that are done but whose files could not be removed."""
         self._quarantine = Quarantine(disk)
         self._last_seq = 0
-        self._retry_at = 0.0
         self._sync_at = 0.0
-        self._cannot_write = ""
-        self._cannot_remove = ""
-        self._cannot_write_notice = Notice(
-            clock, logging.WARNING, "the disk spool takes no batches (%s): they stay in memory, %d events so far", voice
-        )
-        self._bad_notice = Notice(
-            clock, logging.ERROR, "a batch in the disk spool cannot be read (%s) and is set aside, %d events", voice
-        )
-        self._stuck_notice = Notice(
-            clock,
-            logging.WARNING,
-            "a batch cannot be removed from the disk spool (%s): a later process may send it again, %d events",
-            voice,
-        )
+        self._trouble = Trouble(clock, voice)
         self.files = 0
         """Files on disk that are this spool's: its own and adopted ones."""
         self.nbytes = 0
@@ -104,10 +77,6 @@ class Spool:
         """Batches removed, because they have ended."""
         self.quarantined_files = 0
         self.quarantined_events = 0
-        self.foreign_files = 0
-        """Names seen that are not this spool's: of other destinations and versions, and what does not belong there."""
-        self.write_errors = 0
-        self.unlink_errors = 0
         self.over_quota = 0
         """Batches that were not written because the quota is used up."""
         self.late = 0
@@ -116,7 +85,22 @@ class Spool:
     @property
     def degraded(self) -> str:
         """What is wrong with the disk, in a word or two, or nothing."""
-        return self._cannot_write or self._cannot_remove
+        return self._trouble.degraded
+
+    @property
+    def write_errors(self) -> int:
+        """Calls to the disk that failed on the way of a batch to it, made up for or not."""
+        return self._trouble.write_errors
+
+    @property
+    def unlink_errors(self) -> int:
+        """Files that could not be removed or set aside when they should have been, each attempt counted."""
+        return self._trouble.unlink_errors
+
+    @property
+    def foreign_files(self) -> int:
+        """Names seen that are not this spool's: of other destinations and versions, and what does not belong there."""
+        return self._orphans.foreign + sum(home.foreign for home in self._orphans.homes)
 
     @property
     def sync_due(self) -> float | None:
@@ -128,11 +112,11 @@ class Spool:
     def open(self) -> None:
         """Make and lock the own directory. Whatever needs it does so by itself."""
         with self._turn:
-            if not self._turn.is_over and self._may_try():
+            if not self._turn.is_over and self._trouble.may_write:
                 try:
                     self._own_home(sync=False)
                 except OSError as error:
-                    self._fail_to_write(error, 0)
+                    self._fail_to_write(error)
 
     def write(self, contents: Contents, *, durable: bool = False) -> Entry | None:
         """Store a batch; None when it is not stored, and the caller keeps it.
@@ -143,7 +127,7 @@ class Spool:
         if not contents.is_consistent or not fits(contents):
             raise ValueError("layout does not fit the events")
         with self._turn:
-            if self._turn.is_over or not self._may_try():
+            if self._turn.is_over or not self._trouble.may_write:
                 return None
             nbytes = nbytes_of(contents)
             if self.nbytes + _blocks(nbytes) > self._settings.max_bytes:
@@ -155,7 +139,7 @@ class Spool:
             except OSError as error:
                 self._fail_to_write(error, contents.count)
                 return None
-            self._cannot_write = ""
+            self._trouble.wrote()
             self.written += 1
             self.files += 1
             self.nbytes += _blocks(nbytes)
@@ -193,10 +177,10 @@ class Spool:
                 self._set_aside(entry, str(problem))
                 return None
             except OSError as error:
-                if error.errno in _BUSY:
+                if is_passing(error):
                     entry.fate = "busy"
                 else:
-                    self._set_aside(entry, _word(error))
+                    self._set_aside(entry, word(error))
                 return None
         entry.fate = ""
         entry.created = contents.created_at
@@ -212,8 +196,8 @@ class Spool:
                 return
             try:
                 overwrite_progress(self._disk, entry.home.fd, entry.name, attempts, maybe_sent=maybe_sent)
-            except OSError:
-                self.write_errors += 1
+            except OSError as error:
+                self._trouble.met(error)
 
     def remove(self, entry: Entry) -> bool:
         """Remove a batch that has ended. True when this process will not see it again, even if its file stays."""
@@ -236,12 +220,10 @@ class Spool:
 
         May be called again at any time: processes die later, and at most 32 directories are held at once.
         """
-        if not self._turn.begin():
-            return 0, 0
-        if self._looking:
-            self._turn.end()
-            return 0, 0
-        self._looking = True
+        with self._turn:
+            if self._looking or not self._turn.begin():
+                return 0, 0
+            self._looking = True
         try:
             return self._look()
         finally:
@@ -253,18 +235,13 @@ class Spool:
         with self._turn:
             if self._turn.is_over:
                 return None
-            if self._back:
-                return self._back.popleft()
-            oldest = min(
-                ((home.oldest, at) for at, home in enumerate(self._adopted) if home.oldest is not None), default=None
-            )
-            return None if oldest is None else self._adopted[oldest[1]].take()
+            return self._orphans.next()
 
     def put_back(self, entry: Entry) -> None:
         """Hand an entry out again later, before all others."""
         with self._turn:
             if not entry.is_over:
-                self._back.appendleft(entry)
+                self._orphans.put_back(entry)
 
     def after_fork(self) -> None:
         """In a forked child: close the copies of the parent's descriptors and be dead from then on. Takes no lock."""
@@ -274,9 +251,6 @@ class Spool:
     def close(self) -> None:
         """Let all locks go, and leave what is unsent to the next process. Waits a second for a disk that hangs."""
         self._turn.close(_CLOSE_SECONDS)
-
-    def _may_try(self) -> bool:
-        return not self._cannot_write or self._clock.monotonic() >= self._retry_at
 
     def _opened_root(self) -> Root:
         if self._root is None:
@@ -306,8 +280,8 @@ class Spool:
             try:
                 seq = self._next_seq()
                 seal(self._disk, home.fd, seq, contents, self._destination, sync=sync)
-            except NotSynced:
-                self.write_errors += 1
+            except NotSynced as error:
+                self._trouble.met(error)
                 seq = self._next_seq()
                 seal(self._disk, home.fd, seq, contents, self._destination, sync=sync)
         except FileNotFoundError:
@@ -333,7 +307,7 @@ class Spool:
 
     def _sync_home(self, home: Home) -> bool:
         """Sync one directory and its name."""
-        failure = sync_home(self._disk, self._turn, home, self._destination, self._count_error)
+        failure = sync_home(self._disk, self._turn, home, self._destination, self._trouble.met)
         with self._turn:
             if self._turn.is_over:
                 return False
@@ -343,37 +317,29 @@ class Spool:
                 except OSError as error:
                     failure = error
             if failure is not None:
-                self._degrade(failure, 0)
+                self._trouble.cannot_write(failure)
         return failure is None
 
     def _look(self) -> tuple[int, int]:
-        with self._turn:
-            self._retry_stuck()
-            try:
+        taken: list[Home] = []
+
+        def welcome(home: Home) -> bool:
+            with self._turn:
+                taken.append(home)
+                self._orphans.homes.append(home)
+                self.files += home.remaining
+                self.nbytes += sum(map(_blocks, home.sizes))
+                return not self._turn.is_over
+
+        try:
+            with self._turn:
+                self._retry_stuck()
                 root = self._opened_root()
-                known = {home.name for home in (*self._mine, *self._adopted)}
-                names, foreign = root.homes(known)
-            except OSError as error:
-                self._fail_to_write(error, 0)
-                return 0, 0
-        files = events = 0
-        for name in names:
-            if self._turn.is_over or len(self._adopted) >= MAX_ADOPTED_HOMES:
-                break
-            try:
-                found = take_over(self._disk, self._kept, root.version, name, self._destination)
-            except OSError:
-                continue  # not now; it is still there the next time
-            foreign += found.foreign
-            if found.home is not None:
-                with self._turn:
-                    files += found.home.remaining
-                    events += found.home.events
-                    self.files += found.home.remaining
-                    self.nbytes += sum(map(_blocks, found.home.sizes))
-                    self._adopted.append(found.home)
-        self.foreign_files = foreign + sum(home.foreign for home in self._adopted)
-        return files, events
+                known = {home.name for home in (*self._mine, *self._orphans.homes)}
+            self._orphans.look(self._disk, self._kept, root, self._destination, known, welcome)
+        except OSError as error:
+            self._fail_to_write(error)
+        return sum(home.found for home in taken), sum(home.events for home in taken)
 
     def _unlinked(self, entry: Entry) -> bool:
         try:
@@ -381,9 +347,7 @@ class Spool:
         except FileNotFoundError:
             pass
         except OSError as error:
-            self.unlink_errors += 1
-            self._cannot_remove = _word(error)
-            self._stuck_notice.give(self._cannot_remove, events=entry.count)
+            self._trouble.cannot_remove(error, entry.count)
             return False
         self._discount(entry)
         return True
@@ -393,7 +357,7 @@ class Spool:
         while self._stuck and self._unlinked(self._stuck[-1]):
             self._stuck.pop()
         if not self._stuck:
-            self._cannot_remove = ""
+            self._trouble.nothing_is_stuck()
 
     def _set_aside(self, entry: Entry, why: str) -> None:
         """Move a bad file to the quarantine. Where that fails the file stays, and this process is done with it."""
@@ -401,13 +365,12 @@ class Spool:
         entry.fate = "quarantined"
         self.quarantined_files += 1
         self.quarantined_events += entry.count
-        self._bad_notice.give(why, events=entry.count)
+        self._trouble.is_bad(why, entry.count)
         try:
             root = self._opened_root()
             self._quarantine.take(root.quarantine, entry.home, entry.name, entry.nbytes, self._clock.time())
         except OSError as error:
-            self.unlink_errors += 1
-            self._cannot_remove = _word(error)
+            self._trouble.cannot_remove(error, entry.count)
         else:
             self._discount(entry)
 
@@ -424,22 +387,14 @@ class Spool:
         home.unsynced.pop(entry.seq, None)
         home.suspect.discard(entry.seq)
         if home.remaining == 0 and home is not self._own and self._root is not None:
-            for homes in (self._mine, self._adopted):
+            for homes in (self._mine, self._orphans.homes):
                 if home in homes:
                     homes.remove(home)
             dissolve(self._disk, self._kept, self._root.version, home)
 
-    def _count_error(self, error: OSError) -> None:
-        self.write_errors += 1
-
-    def _fail_to_write(self, error: OSError, events: int) -> None:
-        self.write_errors += 1
-        self._degrade(error, events)
-
-    def _degrade(self, error: OSError, events: int) -> None:
-        self._cannot_write = _word(error)
-        self._retry_at = self._clock.monotonic() + RETRY_SECONDS
-        self._cannot_write_notice.give(self._cannot_write, events=events)
+    def _fail_to_write(self, error: OSError, events: int = 0) -> None:
+        self._trouble.met(error)
+        self._trouble.cannot_write(error, events)
 
     def _shut(self) -> None:
         """Close everything, with the turn held and nothing under way."""
@@ -453,8 +408,3 @@ class Spool:
 def _blocks(nbytes: int) -> int:
     """Return the bytes of disk that a file takes."""
     return -(-nbytes // BLOCK_BYTES) * BLOCK_BYTES
-
-
-def _word(error: OSError) -> str:
-    """Return the system's word for an error, never its text, which may hold a path."""
-    return errno.errorcode.get(error.errno or 0, type(error).__name__)
