@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import sluiceway
 ROOT = Path(sluiceway.__file__).parent
 
 
+@cache
 def rooms() -> dict[str, set[str]]:
     """Each room and what it imports, lazily or not; what only type checkers import does not count."""
     found = {}

@@ -192,7 +192,7 @@ class Assembly:
 
         endpoint = options.endpoint
         address = destination(vendor.name, endpoint.host, endpoint.path, options.write_key.reveal())
-        spool = Spool(settings, address, clock=CLOCK, voice=voice)
+        spool = Spool(settings, address, clock=CLOCK, voice=voice, late_after=vendor.ids_known_seconds)
         return Backlog(spool, always=settings.mode == "always", queue=self.queue, endings=self.endings, clock=CLOCK)
 
     def attend(self) -> None:

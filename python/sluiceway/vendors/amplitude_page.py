@@ -196,6 +196,7 @@ AMPLITUDE = Vendor(
     attempt_headers=no_headers,
     judge=judge,
     doubter=doubt_count,
+    ids_known_seconds=7 * 86_400.0,
     # As many retries as the documents' schedule has, about as close together; what is the endpoint's fault goes on
     # until the elapsed time ends it. A `retry_timeouts` of the user's replaces all of this.
     retry=RetryPolicy(max_retries=12, base_seconds=0.1, cap_seconds=30.0),

@@ -180,6 +180,8 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     flush_interval: float = 10.0
     timeout: float = 15.0
     """Defaults of the options of these names."""
+    ids_known_seconds: float = 86_400.0
+    """For how long it folds events of the same id into one. A guess where its documents do not say."""
     lanes: Lanes | None = None
     """None: the vendor slows down everybody or nobody."""
     on_retry: Callable[[Response, int, bool], Any] | None = None

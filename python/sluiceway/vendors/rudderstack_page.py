@@ -120,6 +120,8 @@ RUDDERSTACK = Vendor(
     judge=judge,
     doubter=doubt_text,
     retry=RetryPolicy(),
+    # Of its own server's settings; and only where its owner has switched it on.
+    ids_known_seconds=3_600.0,
     # All of RudderStack's own clients send gzip; the server reads it since 1.4.
     gzip=True,
     # The time of the event by its client's clock. The server uses a `timestamp` as it is, without a correction: that is
