@@ -2,7 +2,7 @@
 
 The first part forks and kills itself (`spool/killed.py`); the second has strace deliver the signal at the n-th system
 call of each kind, n = 1, 2, 3, … until the process ends by itself. What is found afterwards is compared with what the
-process had been told.
+process had been told. In between, the start with a backlog of 10 GB.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from pathlib import Path
 
-from spool.batches import made
+from spool.batches import made, many_files, spool_in
+from spool.failing_disk import CountingDisk
 from spool.killed import campaign, leave_one_behind, what_is_wrong
 
 SCRIPT = Path(__file__).parent / "spool" / "killed.py"
@@ -80,6 +82,29 @@ def traced(command: list[str], log: str, *options: str) -> subprocess.CompletedP
     )
 
 
+def a_large_backlog(place: Path) -> list[str]:
+    """Take over 100,000 files of 100 KB, of two dead processes: links to two, but their sizes are what they say."""
+    directory = made(place / "backlog")
+    many_files(directory, 2, 50_000, filler=50_000)
+    disk = CountingDisk()
+    spool = spool_in(directory, disk=disk)
+    tracemalloc.start()
+    since = time.monotonic()
+    files, events = spool.adopt()
+    seconds = time.monotonic() - since
+    held, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    print(
+        f"{files:6} files of {spool.nbytes / 2**30:.1f} GiB adopted in {seconds:.1f} s with tracemalloc, "
+        f"{disk.calls['open_to_read']} files opened, {held / 2**20:.1f} MiB held, {peak / 2**20:.1f} MiB at most",
+        flush=True,
+    )
+    first = spool.next_adopted()
+    fine = first is not None and spool.read(first) is not None and (files, events) == (100_000, 200_000)
+    spool.close()
+    return [] if fine and peak < 32 * 2**20 else ["the backlog"]
+
+
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--calls", nargs="*", default=CALLS)
@@ -91,6 +116,7 @@ def main() -> int:
             points, wrong = campaign(place, fsync)
             broken += wrong
             print(f"{points:6} kills before a call of the spool's, fsync={fsync}: {len(wrong)} wrong", flush=True)
+        broken += a_large_backlog(Path(place))
         script = [sys.executable, "-S", "-B", str(SCRIPT), "script"]
         for call in given.calls:
             kills, first, wrong = at_each(call, Path(place) / call, script)

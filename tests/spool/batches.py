@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
 import struct
 from pathlib import Path
 from typing import Any
 
 from sluiceway.spool.contents import Contents
+from sluiceway.spool.format import file_name, header_of, label_of
 from sluiceway.spool.settings import SpoolSettings, checked_directory, destination
 from sluiceway.spool.store import Spool
 
@@ -88,3 +90,16 @@ def all_adopted(spool: Spool) -> list[Contents]:
 def files_in(directory: Path | str) -> list[Path]:
     """The sealed batches outside the quarantine."""
     return sorted(Path(directory).glob("v1/[0-9]*/*.b"))
+
+
+def many_files(directory: str, homes: int, files: int, *, filler: int = 8) -> None:
+    """What dead processes left: the files are links to a few, each with a name of its own."""
+    for number in range(homes):
+        home = Path(directory, "v1", f"{number + 1}-00000000-{number:016x}")
+        home.mkdir(mode=0o700)
+        (home / "lock").write_bytes(label_of(OURS))
+        contents = batch("many", count=2, filler=filler)
+        first = home / file_name(1, 2)
+        first.write_bytes(header_of(contents, 1, OURS) + contents.layout + contents.events)
+        for seq in range(2, files + 1):
+            os.link(first, home / file_name(seq, 2))

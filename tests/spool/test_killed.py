@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -13,8 +12,7 @@ import pytest
 
 from .batches import made
 from .killed import leave_one_behind, what_is_wrong
-
-SCRIPT = Path(__file__).with_name("killed.py")
+from .tracing import SCRIPT, syscalls
 
 
 def test_row_70_killed_before_every_call(tmp_path: Path) -> None:
@@ -35,18 +33,6 @@ def test_row_70_killed_before_every_call(tmp_path: Path) -> None:
         assert int(wrong) == 0
 
 
-def syscalls(directory: str, *inject: str) -> subprocess.CompletedProcess[str]:
-    command = ["strace", "-f", "-o", f"{directory}.log", *inject]
-    return subprocess.run(
-        [*command, sys.executable, "-S", "-B", SCRIPT, "script", directory],
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
-
-
 @pytest.mark.parametrize("call", ["fdatasync", "rename", "flock", "mkdir", "unlinkat", "pwrite64", "fsync"])
 def test_row_70_killed_inside_a_system_call(tmp_path: Path, call: str) -> None:
     """The same under strace, at one place of each kind; `make crashes` goes through all of them."""
@@ -61,4 +47,21 @@ def test_row_70_killed_inside_a_system_call(tmp_path: Path, call: str) -> None:
     log = Path(f"{directory}.log").read_text()
     assert re.search(r"killed by SIGKILL", log), done.stderr
     assert "finished" not in done.stdout
+    assert what_is_wrong(directory, done.stdout.splitlines()) == []
+
+
+@pytest.mark.parametrize(("call", "error"), [("fdatasync", "EIO"), ("fsync", "EIO"), ("fdatasync", "ENOSPC")])
+def test_row_73_a_system_call_for_a_sync_fails_once(tmp_path: Path, call: str, error: str) -> None:
+    """A real one this time: the batch goes to a new file, and the script comes to its end."""
+    if shutil.which("strace") is None:
+        pytest.skip("needs strace")
+    directory = made(tmp_path)
+    leave_one_behind(directory)
+    done = syscalls(directory, "-e", f"inject={call}:error={error}:when=4")
+    if "ptrace" in done.stderr:
+        pytest.skip("may not trace")
+    log = Path(f"{directory}.log").read_text()
+    assert log.count("(INJECTED)") == 1
+    assert log.count("fdatasync(") == 6  # five batches, and one again
+    assert "finished" in done.stdout
     assert what_is_wrong(directory, done.stdout.splitlines()) == []

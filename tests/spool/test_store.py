@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from sluiceway.spool.contents import Contents
-from sluiceway.spool.format import file_name, header_of, label_of
 from sluiceway.spool.orphans import MAX_HOMES
 from sluiceway.spool.store import BLOCK_BYTES, SYNC_SECONDS
 
-from .batches import NEW_YEAR_2026, OURS, FakeClock, all_adopted, batch, files_in, made, spool_in
+from .batches import NEW_YEAR_2026, FakeClock, all_adopted, batch, files_in, made, many_files, spool_in
 from .failing_disk import CountingDisk
 
 
@@ -141,21 +140,8 @@ def test_row_76_a_full_spool_takes_no_more_until_something_has_left(tmp_path: Pa
     heir.close()
 
 
-def many_files(directory: str, homes: int, files: int) -> None:
-    """What dead processes left: the files are links to a few, each with a name of its own."""
-    for number in range(homes):
-        home = Path(directory, "v1", f"{number + 1}-00000000-{number:016x}")
-        home.mkdir(mode=0o700)
-        (home / "lock").write_bytes(label_of(OURS))
-        contents = batch("many", count=2)
-        first = home / file_name(1, 2)
-        first.write_bytes(header_of(contents, 1, OURS) + contents.layout + contents.events)
-        for seq in range(2, files + 1):
-            os.link(first, home / file_name(seq, 2))
-
-
 def test_row_76_a_large_backlog_is_taken_over_by_its_names_alone(tmp_path: Path) -> None:
-    """20,000 files here; `make crashes` takes 100,000."""
+    """20,000 files here; `make crashes` takes 100,000, 10 GB by their sizes."""
     directory = made(tmp_path)
     many_files(directory, 2, 10_000)
     disk = CountingDisk()
