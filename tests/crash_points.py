@@ -25,20 +25,8 @@ SCRIPT = Path(__file__).parent / "spool" / "killed.py"
 
 # Those that change or look at the disk. The process makes others of the first two before it comes to the spool, too:
 # killed there, it has written nothing.
-CALLS = [
-    "openat",
-    "write",
-    "fchmod",
-    "fdatasync",
-    "fsync",
-    "rename",
-    "unlinkat",
-    "rmdir",
-    "mkdirat",
-    "flock",
-    "pwrite64",
-]
-CALLS += ["close", "newfstatat", "fstat", "chmod", "fchmodat", "read", "getdents64"]
+CALLS = ["openat", "write", "read", "close", "newfstatat", "getdents64", "fchmod", "fchmodat", "mkdirat", "flock"]
+CALLS += ["fdatasync", "fsync", "rename", "unlinkat", "pwrite64"]
 
 
 def at_each(call: str, place: Path, script: list[str]) -> tuple[int, int, list[str]]:

@@ -21,6 +21,7 @@ def rooms() -> Iterator[None]:
     sys.path.remove(tests)
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.usefixtures("rooms")
 @pytest.mark.parametrize("fsync", ["batch", "off"])
 def test_row_47_of_a_killed_process_only_the_newest_unsealed_events_are_missing(tmp_path: Path, fsync: str) -> None:
@@ -35,6 +36,7 @@ def test_row_47_of_a_killed_process_only_the_newest_unsealed_events_are_missing(
     assert figures.requests > 10
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.usefixtures("rooms")
 def test_a_file_that_is_removed_before_its_answer_is_found_out(tmp_path: Path) -> None:
     """The positive control."""

@@ -15,13 +15,14 @@ from .killed import leave_one_behind, what_is_wrong
 from .tracing import SCRIPT, syscalls
 
 
+@pytest.mark.timeout(180)
 def test_row_70_killed_before_every_call(tmp_path: Path) -> None:
     """In a process of its own, which forks once for each call."""
     done = subprocess.run(
         [sys.executable, "-B", SCRIPT, "campaign", tmp_path, "batch"],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=170,
         check=False,
     )
     assert done.stderr == ""
