@@ -149,7 +149,7 @@ def python() -> Path:
         wanted = [f"atheris=={ATHERIS}", "msgspec>=0.19", "urllib3>=2.7,<3"]
         done = run([interpreter, "-m", "pip", "install", "--quiet", *wanted], os.environ, BUILD_SECONDS)
         if done.code != 0:
-            raise Lacking(f"atheris {ATHERIS} for this Python ({' '.join(done.output.split()[-20:])})")
+            raise Lacking(f"atheris {ATHERIS} for this Python ({toolchain.reason(done.output)})")
         (VENV / ".made").touch()
     return interpreter
 

@@ -61,7 +61,7 @@ def nightly(*parts: str) -> dict[str, str]:
         raise Lacking(f"{NIGHTLY}: no answer from rustup's server") from None
     left = missing(own, parts)
     if left:
-        raise Lacking(f"{left} ({' '.join(done.stderr.split()[-20:])})")
+        raise Lacking(f"{left} ({reason(done.stderr)})")
     return chosen(own)
 
 
@@ -99,8 +99,14 @@ def tool(name: str, version: str) -> Path:
         plain = {key: value for key, value in os.environ.items() if key not in {"RUSTFLAGS", "CARGO_TARGET_DIR"}}
         done = subprocess.run(command, env=plain | quick, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise Lacking(f"{name} {version} ({' '.join(done.stderr.split()[-20:])})")
+            raise Lacking(f"{name} {version} ({reason(done.stderr)})")
     return path
+
+
+def reason(errors: str) -> str:
+    """The line of a tool's output that says why it failed."""
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    return next((line for line in lines if line.lower().startswith("error")), lines[-1] if lines else "it does not say")
 
 
 def say(line: str) -> None:
