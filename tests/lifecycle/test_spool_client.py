@@ -246,6 +246,31 @@ def test_a_server_that_hangs_does_not_fill_the_memory(vendor: Vendor, place: Pat
     assert client.close(5).ok
 
 
+def test_row_76_new_events_and_what_waits_on_disk_take_turns(vendor: Vendor, place: Path) -> None:
+    vendor.answer = vendor.be_down
+    client = client_of(vendor, place, max_queue_events=100, flush_at=1, flush_interval=0.05)
+    track(client, 1)
+    until(lambda: vendor.requests)
+    for _ in range(20):
+        track(client, 40)
+        until(lambda: client.stats().reserved_events < 10)
+    assert len(files(place)) >= 20
+
+    def answer(_events: list[Event]) -> Response:
+        time.sleep(0.01)
+        return Response(status=200)
+
+    vendor.answer = answer
+    until(lambda: len(vendor.taken) > 1)
+    assert client.track("user", "New", message_id="the-new-one") is True
+    client.flush(20)
+    order = [ids for ids in vendor.requests if set(ids) <= set(vendor.taken)]
+    place_of_the_new = next(at for at, ids in enumerate(order) if "the-new-one" in ids)
+    assert place_of_the_new < len(order) - 10, "it has not waited for everything that was on disk"
+    assert client.stats().delivered == 802
+    client.close()
+
+
 def test_callbacks_are_told_once_though_their_event_was_on_disk_meanwhile(vendor: Vendor, place: Path) -> None:
     vendor.answer = vendor.be_down
     told: list[DeliveryError | None] = []
@@ -273,6 +298,7 @@ def test_callbacks_of_what_is_left_on_disk_are_told_that(vendor: Vendor, place: 
         track(client, 20, callback=lambda error, _batch: told.append(error.reason if error else "none"))
         until(lambda: client.stats().reserved_events < 10)
     client.close(0.5)
+    until(lambda: len(told) == 200)
     assert told == ["handed_over"] * 200
 
 
@@ -492,7 +518,7 @@ os._exit(0)
 def test_row_75_a_child_that_never_uses_the_client_does_not_keep_its_dead_parents_files(
     vendor: Vendor, place: Path
 ) -> None:
-    parent = subprocess.run([sys.executable, "-c", PARENT, str(place)], stdout=subprocess.PIPE, timeout=60)
+    parent = subprocess.run([sys.executable, "-c", PARENT, str(place)], stdout=subprocess.PIPE, timeout=60, check=True)
     assert parent.stdout == b"ready\n"
     with client_of(vendor, place, host="http://127.0.0.1:9") as client:
         client.flush(5)

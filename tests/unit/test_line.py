@@ -13,7 +13,7 @@ import pytest
 from sluiceway.hold import Hold
 from sluiceway.lanes import LaneKeeper
 from sluiceway.line import Line
-from sluiceway.parcel import Parcel, Rest
+from sluiceway.parcel import Bisection, Parcel, Rest
 from sluiceway.vendors.base import Lanes
 
 from .fakes import FakeBatch, keeper, owner_of
@@ -289,3 +289,14 @@ def test_a_batch_is_let_go_of_when_it_has_been_unpacked(count: int) -> None:
     for position in range(count):
         line_of(batch("a", position), line=line)
     assert line._places.unpacked is None
+
+
+def test_part_of_a_search_for_a_bad_event_does_not_go_elsewhere() -> None:
+    line = line_of(FakeBatch(["a"], [0]), FakeBatch(["b"], [1]), FakeBatch(["c"], [2]))
+    first, second, third = line.everything(0.0)
+    assert line.second is second
+    line.leave(second)
+    assert line.second is third
+    third.bisection = Bisection()
+    assert line.second is None
+    assert line.everything(0.0) == [first, third]
