@@ -566,3 +566,33 @@ def test_posthog_with_its_three_retries_outlives_an_outage(vendor: Vendor, place
     vendor.answer = vendor.be_up
     assert delivered(client, 10) == 1
     client.close()
+
+
+@pytest.mark.parametrize("mode", ["on_failure", "always"])
+def test_section_6_no_key_reaches_the_spool_and_no_payload_a_log_line_or_a_name(
+    vendor: Vendor, place: Path, mode: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(0)
+    key, payload = "canary-key-5f0e1d", "canary-payload-77aa"
+    vendor.answer = lambda _events: Response(status=401)
+    with Segment(key, transport=vendor, spool=mode, spool_dir=place, flush_interval=0.05, retry=QUICK) as client:
+        client.track("user", "Event", {"said": payload})
+        until(lambda: files(place))
+        for path in files(place):
+            path.write_bytes(path.read_bytes()[:-1] + b"!")
+        client.flush(0.2)
+        shown = [repr(client), repr(client.stats()), caplog.text]
+    with Segment(key, transport=vendor, spool=mode, spool_dir=place, flush_interval=0.05, retry=QUICK) as client:
+        client.track("user", "Event", {"said": payload})
+        until(lambda: client.stats().attempts)
+        client.flush(0.2)
+        shown += [repr(client), repr(client.stats()), caplog.text]
+    kept = [path for path in place.rglob("*") if path.is_file()]
+    assert any(payload.encode() in path.read_bytes() for path in kept), "there was something to find"
+    names = " ".join(map(str, place.rglob("*")))
+    assert not [path for path in kept if key.encode() in path.read_bytes()]
+    for text in (*shown, names):
+        assert key not in text
+        assert payload not in text
+    for path in [place / "v1", *place.glob("v1/*")]:
+        assert path.stat().st_mode & 0o077 == 0
