@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
+import tracemalloc
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -43,6 +46,36 @@ def test_row_72_a_file_cut_at_any_byte_is_set_aside_and_its_neighbours_are_sent(
         assert files_in(directory) == []
     kept = list(Path(directory, "v1", "quarantine").iterdir())
     assert len(kept) == min(len(whole), quarantine.MAX_FILES)
+
+
+def test_row_72_a_file_that_goes_on_after_its_end_is_set_aside(tmp_path: Path) -> None:
+    directory = made(tmp_path)
+    path = left(directory, "long")[0]
+    path.write_bytes(path.read_bytes() + b"\0")
+    spool, found = survivors(directory)
+    assert found == []
+    assert spool.quarantined_events == 2
+    spool.close()
+
+
+def test_nothing_is_allocated_for_a_length_that_the_file_does_not_have(tmp_path: Path) -> None:
+    """A header whose checksum is right, and whose length is not."""
+    directory = made(tmp_path)
+    path = left(directory, "liar")[0]
+    data = bytearray(path.read_bytes())
+    data[44:48] = struct.pack("<I", 60 * 2**20)
+    data[52:56] = struct.pack("<I", crc32(bytes(data[:52])))
+    path.write_bytes(data)
+    tracemalloc.start()
+    try:
+        spool, found = survivors(directory)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found == []
+    assert spool.quarantined_files == 1
+    assert peak < 2**20
+    spool.close()
 
 
 def test_row_72_any_flipped_bit_never_changes_an_event(tmp_path: Path) -> None:
