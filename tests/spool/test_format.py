@@ -142,6 +142,15 @@ def test_a_layout_that_does_not_fit_is_inconsistent(layout: list[tuple[int, int,
     assert Contents(events=b"abc,defg", layout=fitting, count=2, created_at=0.0).is_consistent
 
 
+@given(st.lists(st.tuples(*[st.integers(0, 9)] * 3), min_size=1, max_size=3), st.text(alphabet="a,", max_size=9))
+def test_a_file_whose_layout_does_not_fit_is_nothing_though_its_checksums_are_right(
+    rows: list[tuple[int, int, int]], text: str
+) -> None:
+    layout = b"".join(struct.pack("<III", *row) for row in rows)
+    contents = Contents(events=text.encode(), layout=layout, count=len(rows), created_at=0.0)
+    assert parsed(file_of(contents)) == (contents if contents.is_consistent else None)
+
+
 @given(st.integers(0, MAX_SEQUENCE), st.integers(1, 2**20))
 def test_a_name_tells_sequence_and_count(seq: int, count: int) -> None:
     assert read_name(file_name(seq, count)) == (seq, count)
