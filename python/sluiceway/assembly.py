@@ -178,6 +178,7 @@ class Assembly:
             clock=CLOCK,
             steps=steps,
             must_not_block=self._must_not_block,
+            attend=self.worker.start,
             tell=self._tell,
             voice=voice,
         )

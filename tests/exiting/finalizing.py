@@ -126,7 +126,7 @@ PATHS = (
         say("leaving"); sys.exit(3)
         """,
     ),
-    daemons("daemons-track", TRACKING, expects=SEVEN, loses=True, within=10.0),
+    daemons("daemons-track", TRACKING, expects=SEVEN, loses=True, options={"max_queue_events": 2_000}, within=10.0),
     daemons("daemons-track-stuck", TRACKING, endpoint="silent"),
     daemons(
         "daemons-wait-for-room",

@@ -1,4 +1,4 @@
-"""Rows 37 and 38: forks that Python does not see, as uWSGI and C extensions make them, also while the worker encodes."""
+"""Rows 37 and 38: forks that Python does not see, as uWSGI and extensions make them, also while the worker encodes."""
 
 from __future__ import annotations
 

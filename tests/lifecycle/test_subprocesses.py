@@ -10,8 +10,8 @@ import pytest
 
 from sluiceway.testing import Receiver
 
-# uvloop calls the hooks of `os.register_at_fork` around each of these, in the parent and in the child. Clients that stop
-# at a fork and do not begin again have gone silent in whole fleets by that.
+# uvloop calls the hooks of `os.register_at_fork` around each of these, in the parent and in the child. Clients that
+# stop at a fork and do not begin again have gone silent in whole fleets by that.
 PROGRAM = """
 import asyncio, os, subprocess, sys, threading
 from sluiceway import Segment
