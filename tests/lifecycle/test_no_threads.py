@@ -1,4 +1,4 @@
-"""Row 50: where the system gives no thread, events are taken until the queue is full; it is asked again, nothing raises."""
+"""Row 50: where the system gives no thread, events are taken until the queue is full, and it is asked again."""
 
 from __future__ import annotations
 
