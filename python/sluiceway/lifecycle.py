@@ -60,7 +60,10 @@ class _Process:
 
     def register(self) -> None:
         atexit.unregister(leave)
-        atexit.register(leave)
+        if "multiprocessing.util" not in sys.modules:
+            atexit.register(leave)
+        # Where it is there already, its own exit hook was registered before ours and would run after it: too late for
+        # events of the finalizers and children that it waits for. Ours is then the last of its finalizers, and no hook.
         for name in ("multiprocessing.util", "billiard.util"):
             module = sys.modules.get(name)
             if module is not None:

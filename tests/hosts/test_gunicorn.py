@@ -52,6 +52,19 @@ def test_row_42_a_graceful_stop_loses_nothing(
     assert host.unclean() == []
 
 
+@pytest.mark.parametrize("kind", ["sync", "gthread", "gevent"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT], ids=["int", "quit"])
+def test_row_42_a_quick_stop_loses_nothing_either(
+    start: Start, receiver: Receiver, kind: str, number: signal.Signals
+) -> None:
+    host = start(gunicorn(kind))
+    asked = Driver(host).drive(60, workers=2)
+    assert receiver.stats().events == 0
+    assert host.stop(number) == 0
+    assert_nothing_lost(receiver, asked, at_least=60, workers=2)
+    assert host.unclean() == []
+
+
 # What has no lifespan of its own: nothing runs when the server ends.
 BARE = [*KINDS["uvicorn"][:2], "fastapi_app:bare"]
 
