@@ -8,6 +8,7 @@ process had been told. In between, the start with a backlog of 10 GB.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import re
 import subprocess
@@ -20,6 +21,8 @@ from pathlib import Path
 from spool.batches import made, many_files, spool_in
 from spool.failing_disk import CountingDisk
 from spool.killed import campaign, leave_one_behind, what_is_wrong
+from spool.memory_disk import MemoryDisk
+from spool.power import losses, script
 
 SCRIPT = Path(__file__).parent / "spool" / "killed.py"
 
@@ -29,16 +32,16 @@ CALLS = ["openat", "write", "read", "close", "newfstatat", "getdents64", "fchmod
 CALLS += ["fdatasync", "fsync", "rename", "unlinkat", "pwrite64"]
 
 
-def at_each(call: str, place: Path, script: list[str]) -> tuple[int, int, list[str]]:
+def at_each(call: str, place: Path, program: list[str]) -> tuple[int, int, list[str]]:
     """Kill at the first, second, … of these calls inside the spool; return how many those were, and what was wrong."""
     kills = 0
     wrong: list[str] = []
     names = f"/^{call}(at|at2)?$"
-    first = calls_before_the_spool(names, place, script)
+    first = calls_before_the_spool(names, place, program)
     for number in range(first + 1, first + 1_000):
         directory = made(place / f"{call}-{number}")
         leave_one_behind(directory)
-        done = traced([*script, directory], f"{directory}.log", "-e", f"inject={names}:signal=KILL:when={number}")
+        done = traced([*program, directory], f"{directory}.log", "-e", f"inject={names}:signal=KILL:when={number}")
         wrong += [f"{call} {number}: {line}" for line in what_is_wrong(directory, done.stdout.splitlines())]
         if done.returncode == 0:
             break
@@ -46,10 +49,10 @@ def at_each(call: str, place: Path, script: list[str]) -> tuple[int, int, list[s
     return kills, first, wrong
 
 
-def calls_before_the_spool(names: str, place: Path, script: list[str]) -> int:
+def calls_before_the_spool(names: str, place: Path, program: list[str]) -> int:
     """How many of these calls the interpreter makes before it comes to the spool's directory."""
     directory = made(place / "counting")
-    traced([*script, directory], f"{place}/counting.log", "-e", f"trace={names},openat")
+    traced([*program, directory], f"{place}/counting.log", "-e", f"trace={names},openat")
     count = 0
     for line in Path(f"{place}/counting.log").read_text().splitlines():
         if f'"{directory}"' in line:
@@ -68,6 +71,19 @@ def traced(command: list[str], log: str, *options: str) -> subprocess.CompletedP
         check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONHASHSEED": "0"},
     )
+
+
+def power_losses(most: int, seed: int) -> list[str]:
+    """Cut the power of a disk in memory at every moment, and lose what was not synced in up to `most` ways each."""
+    broken = []
+    for fsync in ("batch", "interval", "off"):
+        disk = MemoryDisk()
+        tried, wrong = losses(disk, script(disk, fsync), seed, most)
+        print(
+            f"{tried:6} power losses at {len(disk.journal) + 1} moments, fsync={fsync}: {len(wrong)} wrong", flush=True
+        )
+        broken += wrong
+    return broken
 
 
 def a_large_backlog(place: Path) -> list[str]:
@@ -96,7 +112,10 @@ def a_large_backlog(place: Path) -> list[str]:
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--calls", nargs="*", default=CALLS)
+    options.add_argument("--most", type=int, default=2_000, help="ways to lose what is not synced at one moment")
+    options.add_argument("--seed", type=int, default=71)
     given = options.parse_args()
+    logging.getLogger("sluiceway").setLevel(logging.CRITICAL)  # a line for each damaged file would be tens of thousands
     since = time.monotonic()
     broken: list[str] = []
     with tempfile.TemporaryDirectory() as place:
@@ -104,10 +123,11 @@ def main() -> int:
             points, wrong = campaign(place, fsync)
             broken += wrong
             print(f"{points:6} kills before a call of the spool's, fsync={fsync}: {len(wrong)} wrong", flush=True)
+        broken += power_losses(given.most, given.seed)
         broken += a_large_backlog(Path(place))
-        script = [sys.executable, "-S", "-B", str(SCRIPT), "script"]
+        program = [sys.executable, "-S", "-B", str(SCRIPT), "script"]
         for call in given.calls:
-            kills, first, wrong = at_each(call, Path(place) / call, script)
+            kills, first, wrong = at_each(call, Path(place) / call, program)
             broken += wrong
             print(f"{kills:6} kills at {call} (after {first} at the start): {len(wrong)} wrong", flush=True)
     for line in broken:
