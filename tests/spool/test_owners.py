@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import Counter
 from pathlib import Path
+from typing import IO, ClassVar
 
 from sluiceway.spool.disk import REAL_DISK, RealDisk
 from sluiceway.spool.home import LOCK
@@ -151,27 +152,30 @@ class SlowDisk(RealDisk):
         threading.Event().wait(self.chance.choice([0, 0, 0.001]))
 
 
-def test_who_opened_the_lock_file_before_it_was_removed_does_not_own_the_directory(tmp_path: Path) -> None:
-    """An adopter that was overtaken between opening and locking."""
+def test_who_opened_the_lock_file_before_it_was_replaced_does_not_own_the_directory(tmp_path: Path) -> None:
+    """An adopter that was overtaken between opening and locking: another made a lock file of its own meanwhile."""
     directory = made(tmp_path)
     dead = spool_in(directory)
-    dead.open()
-    dead._turn.abandon()
-    dead._kept.close_all()
-    home = next(path for path in Path(directory, "v1").iterdir() if path.name != "quarantine")
+    assert dead.write(batch("one"))
+    dead.close()
+    lock = files_in(directory)[0].with_name(LOCK)
 
     class Overtaken(RealDisk):
+        others: ClassVar[list[IO[bytes]]] = []
+
         def lock(self, descriptor: int) -> bool:
-            if (home / LOCK).exists():
-                (home / LOCK).unlink()
-                home.rmdir()
-                home.mkdir(mode=0o700)
-                (home / LOCK).touch(mode=0o600)
+            if not self.others:
+                lock.unlink()
+                self.others.append(lock.open("xb"))
+                assert super().lock(self.others[0].fileno())
             return super().lock(descriptor)
 
     late = spool_in(directory, disk=Overtaken())
     assert late.adopt() == (0, 0)
-    assert (home / LOCK).exists()  # another's by now: not removed
+    assert late.adopt() == (0, 0)  # the new lock is the other's
+    Overtaken.others[0].close()
+    assert late.adopt() == (1, 3)
+    late.close()
 
 
 def test_an_empty_directory_that_is_only_being_made_may_be_taken_away_and_is_made_again(tmp_path: Path) -> None:
