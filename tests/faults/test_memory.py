@@ -25,8 +25,9 @@ way, slack = sys.argv[1], int(sys.argv[2]) << 20
 odd = {"odd": {1}} if way == "long" else {}
 options = {"middleware": [lambda event: event]} if way == "middleware" else {}
 told = []
-client = Segment("key", host=sys.argv[3], exit_timeout=0, flush_first=False, flush_at=10**6, flush_interval=3600,
-                 max_queue_bytes=1 << 33, max_queue_events=10**6, max_event_bytes=400_000, **options)
+settings = dict(host=sys.argv[3], exit_timeout=0, flush_first=False, flush_at=10**6, flush_interval=3600,
+                max_queue_bytes=1 << 33, max_queue_events=10**6, max_event_bytes=400_000, **options)
+client = Segment("key", **settings)
 size = int(sys.argv[4])
 text = "x" * size
 
@@ -35,16 +36,24 @@ def push(callback=None):
 
 # What is made or imported at first use is made before.
 push(lambda error, batch: told.append(error)); client.flush(20); client.stats()
+client.close(20)
+client = Segment("key", **settings)
+# Nobody empties the queue before it is to be emptied.
+worker, queue = client._assembly.worker, client._assembly.queue
+start, worker.start = worker.start, lambda: True
+queue.attend(True)
 before = client.stats()
 used = int(re.search(r"VmSize:\\s+(\\d+)", open("/proc/self/status").read()).group(1)) * 1024
 resource.setrlimit(resource.RLIMIT_AS, (used + slack, resource.RLIM_INFINITY))
 answers, raised = [], 0
 try:
-    while len(answers) < 50_000 and answers[-60:] != [False] * 60:
+    while len(answers) < 400_000 and answers[-60:] != [False] * 60:
         answers.append(push())
 finally:
     resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 full = client.stats()
+worker.start = start
+queue.attend(False)
 again = push()
 result = client.flush(40)
 client.close(40)

@@ -89,7 +89,15 @@ def test_row_69_a_key_that_could_end_a_header_is_refused(vendor: str, end: str, 
     assert SECRET[:6] not in f"{caught.value} {caught.value!r} {caught.value.args}"
 
 
-COUNTS = ("max_event_bytes", "max_batch_bytes", "max_batch_events", "max_queue_events", "max_queue_bytes", "senders")
+COUNTS = (
+    "max_event_bytes",
+    "max_batch_bytes",
+    "max_batch_events",
+    "max_queue_events",
+    "max_queue_bytes",
+    "senders",
+    "spool_max_bytes",
+)
 SECONDS = ("timeout", "connect_timeout", "exit_timeout", "block_timeout", "flush_interval")
 
 
@@ -128,7 +136,7 @@ def test_row_69_every_option_that_takes_a_number_was_tried() -> None:
 @pytest.mark.parametrize("vendor", MAKERS)
 def test_there_is_no_option_for_headers_redirects_or_an_unverified_connection(vendor: str) -> None:
     # What cannot be said needs no rule: reserved headers cannot be given, nothing can be followed or left unverified.
-    for name in ("headers", "extra_headers", "redirect", "verify", "verify_ssl", "insecure", "trust_env", "proxies"):
+    for name in ("headers", "extra_headers", "redirect", "verify", "verify_ssl", "insecure", "proxies"):
         with pytest.raises(ConfigError) as caught:
             MAKERS[vendor]("https://example.com", **{name: {"Authorization": SECRET}})
         check(caught.value, name)
@@ -158,7 +166,7 @@ def test_no_header_that_a_client_sends_can_be_set_by_an_event() -> None:
 
 def test_the_transport_that_ships_verifies_and_has_no_switch_for_it() -> None:
     options = set(inspect.signature(Urllib3Transport).parameters)
-    assert options == {"endpoint", "connect_seconds", "gzip", "ssl_context", "monotonic"}
+    assert options == {"endpoint", "connect_seconds", "gzip", "ssl_context", "proxy", "monotonic"}
 
 
 def test_on_the_wire_nothing_is_escaped_that_json_does_not_ask_for() -> None:
