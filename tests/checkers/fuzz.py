@@ -131,8 +131,8 @@ def fuzz_rust(target: str, tree: Path, inputs: Path, seconds: int, seed: int) ->
     toolchain.tool("cargo-fuzz", CARGO_FUZZ)
     environment = toolchain.nightly()
     environment["PATH"] = f"{toolchain.TOOLS / 'bin'}{os.pathsep}{environment['PATH']}"
-    kind = "planted" if tree != ROOT else "real"
-    where = ["--fuzz-dir", tree / "rust/fuzz", "--target-dir", OUTPUT / kind]
+    # One place for both trees: what they have in common, most of all other people's crates, is compiled once.
+    where = ["--fuzz-dir", tree / "rust/fuzz", "--target-dir", OUTPUT]
     built = run(["cargo", "fuzz", "build", *where, target], environment, BUILD_SECONDS, tree / "rust/fuzz")
     if built.code != 0:
         return built
