@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from checkers import toolchain
-from checkers.planted import Bug, Ran, caught, plant, run
+from checkers.planted import Bug, Ran, built_in, caught, plant, run
 from checkers.toolchain import ROOT, TARGET, Lacking, fail, lacks, say
 
 CARGO_FUZZ = "0.13.2"
@@ -131,8 +131,8 @@ def fuzz_rust(target: str, tree: Path, inputs: Path, seconds: int, seed: int) ->
     toolchain.tool("cargo-fuzz", CARGO_FUZZ)
     environment = toolchain.nightly()
     environment["PATH"] = f"{toolchain.TOOLS / 'bin'}{os.pathsep}{environment['PATH']}"
-    # One place for both trees: what they have in common, most of all other people's crates, is compiled once.
-    where = ["--fuzz-dir", tree / "rust/fuzz", "--target-dir", OUTPUT]
+    place = built_in(environment, OUTPUT, tree)["CARGO_TARGET_DIR"]
+    where = ["--fuzz-dir", tree / "rust/fuzz", "--target-dir", place]
     built = run(["cargo", "fuzz", "build", *where, target], environment, BUILD_SECONDS, tree / "rust/fuzz")
     if built.code != 0:
         return built

@@ -12,10 +12,11 @@ import sys
 from typing import NamedTuple
 
 from checkers import toolchain
-from checkers.planted import Bug, caught, plant, run
-from checkers.toolchain import TARGET, Lacking, fail, lacks, say
+from checkers.planted import Bug, built_in, caught, plant, run
+from checkers.toolchain import ROOT, TARGET, Lacking, fail, lacks, say
 
 SECONDS = 1200
+OUTPUT = TARGET / "miri"
 
 # A record on the heap leaves its address in the ring as a number: the one place where provenance is exposed.
 STRICT = "-Zmiri-strict-provenance"
@@ -77,16 +78,18 @@ def main() -> int:
         environment = toolchain.nightly("miri", "rust-src")
     except Lacking as lacking:
         return lacks(str(lacking), "miri")
-    environment["CARGO_TARGET_DIR"] = str(TARGET / "miri")
     command = ["cargo", "miri", "test", "--locked", "-p", "sluiceway-core"]
     for bug in BUGS:
         only = ["--test", "ring_stress", "--", "many_producers", "records_on_the_heap"]
-        if not caught(bug, run([*command, *only], environment | {"MIRIFLAGS": EXPOSED}, SECONDS, plant(bug))):
+        tree = plant(bug)
+        watched = built_in(environment, OUTPUT, tree) | {"MIRIFLAGS": EXPOSED}
+        if not caught(bug, run([*command, *only], watched, SECONDS, tree)):
             return 1
     total, seconds = 0, 0.0
     for part in PARTS:
         flags = part.flags + (f" -Zmiri-many-seeds=0..{part.seeds}" if part.seeds > 1 else "")
-        ran = run([*command, *part.program, "--", *part.tests], environment | {"MIRIFLAGS": flags}, SECONDS)
+        watched = built_in(environment, OUTPUT, ROOT) | {"MIRIFLAGS": flags}
+        ran = run([*command, *part.program, "--", *part.tests], watched, SECONDS)
         passed = sum(int(count) for count in re.findall(r"test result: ok\. (\d+) passed", ran.output))
         name = " ".join([part.program[-1].removeprefix("--"), *part.tests])
         if ran.code != 0 or passed == 0:

@@ -87,6 +87,15 @@ def update(path: Path, content: bytes) -> None:
         path.write_bytes(content)
 
 
+def built_in(environment: Mapping[str, str], place: Path, tree: Path) -> dict[str, str]:
+    """The environment to build `tree` in: never where the other is built.
+
+    Cargo names what it built by the path within its workspace and looks at nothing but the times of files: in one and
+    the same directory it would take the planted build for the real one.
+    """
+    return dict(environment) | {"CARGO_TARGET_DIR": str(place / ("real" if tree == ROOT else "planted"))}
+
+
 def caught(bug: Bug, ran: Ran) -> bool:
     """Whether the checker failed, and for the bug's reason; says which."""
     found = re.search(bug.report, ran.output)
