@@ -22,6 +22,7 @@ from sluiceway import hosting, lifecycle
 from sluiceway.admission import Admission, Words
 from sluiceway.admission import Queue as ProducersQueue
 from sluiceway.delivery import Callback, Delivery
+from sluiceway.desk import Desk
 from sluiceway.endings import Endings
 from sluiceway.engine import Queue as ConsumersQueue
 from sluiceway.errors import DeliveryError, SpoolError
@@ -136,15 +137,23 @@ class Assembly:
             strict_ack=options.strict_ack,
             voice=voice,
         )
+        desk = Desk(
+            queue=queue,
+            endings=self.endings,
+            flushing=self.flushing,
+            clock=CLOCK,
+            lanes=lanes,
+            backlog=backlog,
+            voice=voice,
+        )
         rounds = Rounds(
+            desk=desk,
             queue=queue,
             sender=self._sender,
             endings=self.endings,
             flushing=self.flushing,
             delivery=self.delivery,
             clock=CLOCK,
-            lanes=lanes,
-            backlog=backlog,
             voice=voice,
         )
         self._spooler: Spooler | None = None
@@ -152,7 +161,7 @@ class Assembly:
             from sluiceway.spooler import Spooler
 
             self._spooler = Spooler(
-                rounds=rounds,
+                desk=desk,
                 queue=queue,
                 clock=CLOCK,
                 max_queue_events=options.max_queue_events,

@@ -14,8 +14,8 @@ from sluiceway.notices import LOUD, Notice, Voice
 from sluiceway.threads import Signal, start_thread
 
 if TYPE_CHECKING:
+    from sluiceway.desk import Desk
     from sluiceway.engine import Clock, Queue
-    from sluiceway.rounds import Rounds
 
 _LOOK_SECONDS = 0.25
 # Shorter delays of a server are everyday life, and no reason to write anything.
@@ -30,7 +30,7 @@ class Spooler:
     def __init__(
         self,
         *,
-        rounds: Rounds,
+        desk: Desk,
         queue: Queue,
         clock: Clock,
         max_queue_events: int,
@@ -40,7 +40,7 @@ class Spooler:
         voice: Voice = LOUD,
     ) -> None:
         """Start nothing yet. `max_wait_seconds` is how long an event may wait in memory while nothing gets on."""
-        self._rounds = rounds
+        self._desk = desk
         self._queue = queue
         self._clock = clock
         self._most_events = int(max_queue_events * _PRESSURE)
@@ -67,19 +67,19 @@ class Spooler:
 
     def look(self) -> bool:
         """Look once, and move what has to be moved; returns whether the worker is held up."""
-        rounds, now = self._rounds, self._clock.monotonic()
-        rounds.sync_if_due()
-        if not rounds.is_held_up:
+        desk, now = self._desk, self._clock.monotonic()
+        desk.sync_if_due()
+        if not desk.is_held_up:
             self._seen = -1
             return False
-        if rounds.progress != self._seen:
-            self._seen, self._since, self._moved_at = rounds.progress, now, now
+        if desk.progress != self._seen:
+            self._seen, self._since, self._moved_at = desk.progress, now, now
         # An endpoint that has just failed will not have room soon; one that has not answered yet may.
-        if (rounds.is_waiting or now - self._since >= _HELD_UP_SECONDS) and (
+        if (desk.is_waiting or now - self._since >= _HELD_UP_SECONDS) and (
             now - self._moved_at >= self._max_wait_seconds or self._is_under_pressure()
         ):
             self._moved_at = now
-            rounds.put_by(self._queue.flush_mark())
+            desk.put_by(self._queue.flush_mark())
         return True
 
     def _is_under_pressure(self) -> bool:
@@ -88,11 +88,11 @@ class Spooler:
 
     def _main(self) -> None:
         try:
-            while not self._rounds.is_over:
+            while not self._desk.is_over:
                 self._wake.clear()
-                while self._looks() and not self._rounds.is_over:
-                    self._rounds.ended.wait(_LOOK_SECONDS, ours=True)
-                if not self._rounds.is_over:
+                while self._looks() and not self._desk.is_over:
+                    self._desk.ended.wait(_LOOK_SECONDS, ours=True)
+                if not self._desk.is_over:
                     self._wake.wait(ours=True)
         finally:
             self._alive = False

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sluiceway.desk import Wish
 from sluiceway.errors import SpoolError
 from sluiceway.report import BatchReport
-from sluiceway.rounds import Wish
 from sluiceway.threads import allocate_lock, start_thread, thread_id
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ class Worker:
     ) -> None:
         """Start nothing yet. `inline` never starts a thread: everything happens in `drain`, `flush` and `close`."""
         self._queue = queue
-        self.rounds = rounds
+        self._rounds = rounds
+        self.desk = rounds.desk
         self._flushing = flushing
         self._delivery = delivery
         self._clock = clock
@@ -64,7 +65,7 @@ class Worker:
         if self._alive:
             return True
         now = self._clock.monotonic()
-        if self._inline or self.rounds.ended.is_set() or now < self._start_again_at:
+        if self._inline or self.desk.ended.is_set() or now < self._start_again_at:
             return False
         if not self._starting.acquire(False):
             return True
@@ -111,18 +112,18 @@ class Worker:
             while not wish.done.is_set():
                 if self.is_here or (not self.start() and self._turn.acquire(timeout=self._seconds_until(deadline))):
                     try:
-                        self.rounds.make_durable(wish, in_turn=True)
+                        self.desk.make_durable(wish, in_turn=True)
                     finally:
                         if not self.is_here:
                             self._turn.release()
                 else:
-                    self.rounds.make_durable(wish, in_turn=False)
+                    self.desk.make_durable(wish, in_turn=False)
                     self._queue.interrupt()
                 wish.done.wait(_LOOK_SECONDS)
                 if not wish.done.is_set() and self._clock.monotonic() >= deadline:
                     raise SpoolError("not everything could be written to the spool in time; it is still in memory")
         finally:
-            self.rounds.forget(wish)
+            self.desk.forget(wish)
         if not wish.granted:
             raise SpoolError("the spool takes no more: see stats().spool; what it did not take is still in memory")
 
@@ -139,11 +140,11 @@ class Worker:
             empty = False
             while True:
                 try:
-                    if not self.rounds.step(deadline):
-                        empty = self.rounds.empty
+                    if not self._rounds.step(deadline):
+                        empty = self.desk.empty
                         break
                 except Exception as error:
-                    self.rounds.stumble(error)
+                    self._rounds.stumble(error)
                     if self._clock.monotonic() >= deadline:
                         break  # an error of ours that does not go away must not hold the caller for ever
         finally:
@@ -162,8 +163,8 @@ class Worker:
         """Do what `close` does before it waits; returns when the sending ends."""
         # Callbacks of what fails at the very end need a moment, too.
         grace = min(0.2, 0.1 * self._seconds_until(deadline)) if self._delivery.registered else 0.0
-        self.rounds.quiet = quiet
-        self.rounds.closing_at = closing_at = deadline - grace
+        self.desk.quiet = quiet
+        self.desk.closing_at = closing_at = deadline - grace
         self.let_go()
         return closing_at
 
@@ -178,10 +179,10 @@ class Worker:
         closing_at = self.begin_close(deadline, quiet=quiet)
         if not self.is_here:
             if self._alive:
-                self.rounds.ended.wait(self._seconds_until(closing_at))
+                self.desk.ended.wait(self._seconds_until(closing_at))
             else:
                 self.drain(closing_at)
-            self.rounds.abandon()
+            self.desk.abandon()
             self._delivery.close(deadline)
         return self._flushing.result(flush)
 
@@ -190,21 +191,21 @@ class Worker:
     def _main(self) -> None:
         self._working_on = thread_id()
         try:
-            while not self.rounds.ended.is_set():
+            while not self.desk.ended.is_set():
                 try:
                     with self._turn:
                         self._queue.attend(True)
-                        while self.rounds.step(None):
+                        while self._rounds.step(None):
                             pass
-                    self.rounds.ended.set()
+                    self.desk.ended.set()
                 except BaseException as error:
-                    self.rounds.stumble(error)
+                    self._rounds.stumble(error)
         finally:
             # Reached without `_ended` only by an exception injected into the handler above.
             self._working_on = None
             self._alive = False
             self._queue.attend(False)
-            if not self.rounds.ended.is_set():
+            if not self.desk.ended.is_set():
                 self.start()
             else:
                 # Who began a flush when the last round had looked, and saw the thread alive, waits for it.
@@ -212,7 +213,7 @@ class Worker:
 
     def _await(self, flush: Flush, deadline: float) -> None:
         if not self._alive:
-            if flush.expected == 0 and not self.rounds.has_spool:
+            if flush.expected == 0 and not self.desk.has_spool:
                 # Without a worker no batch is between the ring and the line: there is nothing to wait for.
                 self._delivery.wait(deadline)
                 return

@@ -95,7 +95,7 @@ class Unmarked:
 def test_row_65_without_the_law_there_is_no_end(handler: Tracking) -> None:
     with Receiver() as receiver:
         client = Segment("key", host=receiver.url, flush_at=1, flush_interval=0)
-        client._assembly.worker.rounds._queue = Unmarked(client._assembly.queue)  # type: ignore[assignment]
+        client._assembly.worker._rounds._queue = Unmarked(client._assembly.queue)  # type: ignore[assignment]
         handler.clients.append(client)
         client.track("u", "the one event")
         try:

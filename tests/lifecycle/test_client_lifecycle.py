@@ -311,7 +311,7 @@ def test_a_flush_begun_while_the_worker_ends_is_done_and_not_waited_for_until_it
 ) -> None:
     client = Segment(KEY, host=receiver.url)
     assembly, done = client._assembly, threading.Event()
-    rounds = assembly.worker.rounds
+    rounds = assembly.worker._rounds
     real = rounds.step
 
     def step(until: float | None) -> bool:

@@ -120,7 +120,7 @@ def test_a_fork_while_a_lock_is_held_does_not_hang_the_child(receiver: Receiver)
     done = threading.Event()
 
     def hold() -> None:
-        with assembly.flushing._lock, assembly.worker.rounds.desk, assembly.delivery._guard:
+        with assembly.flushing._lock, assembly.worker.desk.lock, assembly.delivery._guard:
             held.set()
             done.wait(10)
 

@@ -117,7 +117,7 @@ def test_what_waits_keeps_no_memory_but_its_own_and_goes_in_few_requests(monkeyp
         for number in range(100):
             client.track("B", user_id=f"user-9{number}", event_properties={"text": "x" * 1_000})
         client.flush(0.02)
-    waiting = client._assembly.worker.rounds.line._places.lanes.waiting
+    waiting = client._assembly.worker.desk.line._places.lanes.waiting
     assert sum(map(len, waiting)) == 20
     assert len(waiting) <= 5, "they are gathered as they come"
     assert sum(parcel.batch.block_bytes for parcel in waiting) < 20 * 300

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.delivery import Delivery
+from sluiceway.desk import Desk
 from sluiceway.endings import Endings
 from sluiceway.flushing import Flushing
 from sluiceway.lanes import LaneKeeper
@@ -303,14 +304,15 @@ class Rig:
             lanes=lanes,
             **sending,
         )
+        self.desk = Desk(queue=self.queue, endings=self.endings, flushing=self.flushing, clock=self.clock, lanes=lanes)
         self.rounds = Rounds(
+            desk=self.desk,
             queue=self.queue,
             sender=self.sender,
             endings=self.endings,
             flushing=self.flushing,
             delivery=self.delivery,
             clock=self.clock,
-            lanes=lanes,
         )
         self.worker = Worker(
             queue=self.queue,

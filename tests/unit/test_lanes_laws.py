@@ -287,7 +287,7 @@ class Delivery(RuleBasedStateMachine):
     @invariant()
     def lanes_keep_their_bound(self) -> None:
         if hasattr(self, "rig"):
-            lanes = self.rig.rounds.line._places.lanes
+            lanes = self.rig.desk.line._places.lanes
             assert sum(map(len, lanes.parcels)) <= MAX_LANE_EVENTS
 
     def teardown(self) -> None:
@@ -310,7 +310,7 @@ class Delivery(RuleBasedStateMachine):
 
     def end(self) -> None:
         self.rig.worker.drain(FOREVER)
-        assert self.rig.rounds.line.empty
+        assert self.rig.desk.line.empty
 
 
 class ClosedInTheMiddle(Delivery):
