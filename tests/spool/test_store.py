@@ -177,6 +177,19 @@ def test_row_76_many_dead_processes_take_few_descriptors(tmp_path: Path) -> None
     assert [path.name for path in Path(directory, "v1").iterdir()] == ["quarantine"]
 
 
+def test_the_oldest_of_all_the_dead_comes_first(tmp_path: Path) -> None:
+    directory = made(tmp_path)
+    clock = FakeClock()
+    dead = [spool_in(directory, clock=clock) for _ in range(3)]
+    for number in range(9):
+        assert dead[number % 3].write(batch(f"batch{number}"))
+        clock.pass_seconds(1.0)
+    for spool in dead:
+        spool.close()
+    found = all_adopted(spool_in(directory))
+    assert [contents.events for contents in found] == [batch(f"batch{number}").events for number in range(9)]
+
+
 def test_what_is_put_back_is_handed_out_first(tmp_path: Path) -> None:
     directory = made(tmp_path)
     dead = spool_in(directory)
