@@ -217,6 +217,7 @@ mod tests {
     #[test]
     fn drained_is_closed_with_nothing_held_outside_a_batch() {
         let budget = Budget::new(10, 100);
+        assert!(!budget.is_drained(), "open");
         assert_eq!((budget.reserve(10), budget.reserve(10)), (Granted, Granted));
         budget.seal(1, 10, 30);
         assert!(!budget.is_drained());
@@ -240,6 +241,14 @@ mod tests {
         budget.release(1, 100);
         assert!(budget.has_room(200));
         assert!(!budget.has_room(201));
+        // Each of the two by itself.
+        let (events, bytes) = (Budget::new(16, 1_000_000), Budget::new(1000, 1600));
+        for _ in 0..15 {
+            assert_eq!(events.reserve(100), Granted);
+        }
+        assert!(!events.has_room(0), "one event of sixteen");
+        assert_eq!(bytes.reserve(1401), Granted);
+        assert!(!bytes.has_room(0), "199 bytes of 1600");
         let single = Budget::new(1, 8);
         assert!(single.has_room(8));
         assert_eq!(single.reserve(8), Granted);
