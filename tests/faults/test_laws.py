@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -146,14 +147,20 @@ def test_a_thread_and_a_descriptor_left_behind_are_found(monkeypatch: pytest.Mon
     monkeypatch.setattr(laws, "PATIENCE_SECONDS", 0.2)
     before = laws.Resources()
     stop = threading.Event()
-    thread = threading.Thread(target=stop.wait)
-    thread.start()
+    # More of both than earlier tests can still be about to give back.
+    threads = [threading.Thread(target=stop.wait) for _ in range(20)]
+    for thread in threads:
+        thread.start()
     with pytest.raises(AssertionError, match="R: "):
         before.check()
     stop.set()
-    thread.join()
-    with open("/dev/null", "rb"), pytest.raises(AssertionError, match="R: "):
-        before.check()
+    for thread in threads:
+        thread.join()
+    with contextlib.ExitStack() as held:
+        for _ in range(20):
+            held.enter_context(open("/dev/null", "rb"))
+        with pytest.raises(AssertionError, match="R: "):
+            before.check()
     before.check()
 
 

@@ -189,7 +189,7 @@ def test_row_22_a_refusal_whose_body_breaks_is_still_a_refusal(code: int, rest: 
 def test_row_23_a_server_that_closes_its_side_while_we_upload_is_still_heard(
     code: int, reason: str, resources: Resources
 ) -> None:
-    with FaultServer(half_close(answer(code))) as server:
+    with FaultServer(then=half_close(answer(code))) as server:
         book = Book()
         one = client(server, book, "rudderstack" if code == 401 else "segment")
         book.push(one, 100, pad=4_000)
