@@ -208,6 +208,9 @@ class Backlog:
             self._own.popleft()
         else:
             self._adopted_events -= len(shelved)
+            if not self._adopted_events:
+                # There may be more than could be held at once.
+                self._tend_at = float("-inf")
 
     def count_before(self, mark: int) -> int:
         """Return how many events before a queue position wait on disk only. For any thread."""

@@ -5,6 +5,7 @@ Nothing kills the worker. Whatever is raised, and wherever, the next round goes 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sluiceway.desk import Wish
@@ -51,6 +52,8 @@ class Worker:
         self._starting = allocate_lock()
         self._start_again_at = float("-inf")
         self._alive = False
+        # Which life of the thread this is: one that was replaced has nothing more to say.
+        self._run: object | None = None
         self._working_on: int | None = None
 
     # -- any thread
@@ -72,7 +75,8 @@ class Worker:
         try:
             if not self._alive:
                 self._alive = True
-                if not start_thread(self._name, self._main):
+                self._run = run = object()
+                if not start_thread(self._name, partial(self._main, run)):
                     self._alive = False
                     # Each push asks for a worker while there is none; the system is asked for a thread once a second.
                     self._start_again_at = now + 1.0
@@ -188,28 +192,42 @@ class Worker:
 
     # -- the thread
 
-    def _main(self) -> None:
-        self._working_on = thread_id()
+    def _main(self, run: object) -> None:
+        # An exception may be injected into the leaving as well, so that is done again.
         try:
-            while not self.desk.ended.is_set():
-                try:
-                    with self._turn:
-                        self._queue.attend(True)
-                        while self._rounds.step(None):
-                            pass
-                    self.desk.ended.set()
-                except BaseException as error:
-                    self._rounds.stumble(error)
-        finally:
-            # Reached without `_ended` only by an exception injected into the handler above.
-            self._working_on = None
-            self._alive = False
-            self._queue.attend(False)
-            if not self.desk.ended.is_set():
-                self.start()
-            else:
-                # Who began a flush when the last round had looked, and saw the thread alive, waits for it.
-                self._flushing.check()
+            try:
+                self._work()
+            finally:
+                self._leave(run)
+        except BaseException:
+            self._leave(run)
+
+    def _work(self) -> None:
+        self._working_on = thread_id()
+        while not self.desk.ended.is_set():
+            try:
+                with self._turn:
+                    self._queue.attend(True)
+                    while self._rounds.step(None):
+                        pass
+                self.desk.ended.set()
+            except BaseException as error:
+                self._rounds.stumble(error)
+
+    def _leave(self, run: object) -> None:
+        """Make place for another thread, and start it unless all is over. Does nothing once that has been done."""
+        if self._run is not run:
+            return
+        self._working_on = None
+        self._alive = False
+        self._queue.attend(False)
+        # Not over: an exception was injected where none is caught.
+        if not self.desk.ended.is_set():
+            self.start()
+            return
+        # Who began a flush when the last round had looked, and saw the thread alive, waits for it.
+        self._flushing.check()
+        self._run = None
 
     def _await(self, flush: Flush, deadline: float) -> None:
         if not self._alive:

@@ -715,3 +715,26 @@ def test_what_is_carried_when_close_gives_up_may_have_been_sent_though_it_is_of_
     until(lambda: len(told) == 2)
     assert sorted(told) == [(["u/d/1"], "maybe"), (["u/d/2"], "no")]
     until(lambda: not rig.worker.alive)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_row_51_exceptions_injected_into_the_end_of_the_thread_still_get_it_replaced(rig: Rig) -> None:
+    def once(real: Callable[..., Any], when: Callable[..., bool]) -> Callable[..., Any]:
+        left = [1]
+
+        def raising(*args: Any) -> Any:
+            if left and when(*args):
+                left.clear()
+                raise Injected
+            return real(*args)
+
+        return raising
+
+    # The first leaves the loop, as from inside its handler; the second meets the thread while it makes place.
+    rig.worker._step = once(rig.worker._step, lambda *_: True)  # type: ignore[method-assign]
+    rig.worker._stumble = once(rig.worker._stumble, lambda *_: True)  # type: ignore[method-assign]
+    rig.queue.attend = once(rig.queue.attend, lambda attended: not attended)  # type: ignore[method-assign]
+    rig.queue.push("a")
+    rig.worker.start()
+    until(lambda: rig.queue.ends == {"a": "delivered"})
+    assert rig.worker.alive
