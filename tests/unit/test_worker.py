@@ -731,8 +731,8 @@ def test_row_51_exceptions_injected_into_the_end_of_the_thread_still_get_it_repl
         return raising
 
     # The first leaves the loop, as from inside its handler; the second meets the thread while it makes place.
-    rig.worker._step = once(rig.worker._step, lambda *_: True)  # type: ignore[method-assign]
-    rig.worker._stumble = once(rig.worker._stumble, lambda *_: True)  # type: ignore[method-assign]
+    rig.rounds.step = once(rig.rounds.step, lambda *_: True)  # type: ignore[method-assign]
+    rig.rounds.stumble = once(rig.rounds.stumble, lambda *_: True)  # type: ignore[method-assign]
     rig.queue.attend = once(rig.queue.attend, lambda attended: not attended)  # type: ignore[method-assign]
     rig.queue.push("a")
     rig.worker.start()
