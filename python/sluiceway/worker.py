@@ -65,12 +65,15 @@ class Worker:
 
     def start(self) -> bool:
         """Start the thread unless it runs; returns whether it does. Does not wait for it, takes no lock that waits."""
+        return self._start(waits=False)
+
+    def _start(self, *, waits: bool) -> bool:
         if self._alive:
             return True
         now = self._clock.monotonic()
         if self._inline or self.desk.ended.is_set() or now < self._start_again_at:
             return False
-        if not self._starting.acquire(False):
+        if not self._starting.acquire(waits):
             return True
         try:
             if not self._alive:
@@ -223,7 +226,8 @@ class Worker:
         self._queue.attend(False)
         # Not over: an exception was injected where none is caught.
         if not self.desk.ended.is_set():
-            self.start()
+            # Whoever started this thread may not have come back from that yet, and believe that it runs.
+            self._start(waits=True)
             return
         # Who began a flush when the last round had looked, and saw the thread alive, waits for it.
         self._flushing.check()
