@@ -73,6 +73,9 @@ PATHS = (
             client.flush(20)
             sys.exit(5)
         signal.signal(signal.SIGTERM, flush)
+        # Not in the start of the worker: a flush there can only wait for its timeout.
+        track(1, "first")
+        client.flush(20)
         say("ready")
         number = 0
         ended = time.monotonic() + 20
@@ -84,6 +87,7 @@ PATHS = (
             # The call that the signal met may have been through.
             say("accepted", "main", number)
         """,
+        expects={"first": 1},
         loses=True,
         random_seconds=0.05,
         pushes=[Push("ready", SIGTERM)],

@@ -211,9 +211,10 @@ def stage(seed: int) -> Iterator[Stage]:
     with (
         Receiver(keep="log") as answers,
         Receiver(default=Answer(delay=4 * HANG_SECONDS), keep="ids") as silent,
-        socket.create_server(("127.0.0.1", 0)) as closed,
+        socket.socket() as closed,
         tempfile.TemporaryDirectory() as folder,
     ):
+        # Bound, so that nobody else gets the port, and not listening.
+        closed.bind(("127.0.0.1", 0))
         refuses = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        closed.close()
         yield Stage(answers, silent, refuses, FilePath(folder), seed)
