@@ -16,6 +16,9 @@ from sluiceway.testing import Receiver
 # may take ten times its usual budget, since a busy machine may need more than 2 seconds to import the network code.
 WAITING: dict[str, Any] = {"flush_first": False, "flush_at": 10_000, "flush_interval": 3_600, "exit_timeout": 20}
 
+# Sent by the worker itself, soon after.
+SOON: dict[str, Any] = {"flush_first": False, "flush_interval": 0.5, "exit_timeout": 20}
+
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:

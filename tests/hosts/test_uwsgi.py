@@ -11,6 +11,7 @@ import pytest
 
 from sluiceway.testing import Receiver
 
+from .conftest import SOON
 from .driving import Driver, arrived, assert_nothing_lost
 from .host import BIN, Host
 
@@ -51,7 +52,7 @@ def test_row_43_a_graceful_stop_loses_nothing(start: Start, receiver: Receiver, 
 
 
 def test_row_43_the_worker_of_an_idle_process_sends_by_itself(start: Start, receiver: Receiver) -> None:
-    host = start(uwsgi("--enable-threads", binary=OLD), options={"flush_first": False, "flush_interval": 0.5})
+    host = start(uwsgi("--enable-threads", binary=OLD), options=SOON)
     asked = Driver(host).drive(60, workers=2)
     assert receiver.wait_for(events=60, timeout=30)
     assert host.stop() == 0
@@ -62,7 +63,7 @@ def test_row_43_the_worker_of_an_idle_process_sends_by_itself(start: Start, rece
 def test_row_43_with_threads_off_each_process_says_so_once_and_its_exit_still_sends(
     start: Start, receiver: Receiver
 ) -> None:
-    host = start(uwsgi(binary=OLD), options={"flush_first": False, "flush_interval": 0.5})
+    host = start(uwsgi(binary=OLD), options=SOON)
     asked = Driver(host).drive(60, workers=2)
     # Nobody runs the thread while no request is served: the interval passes and something stays.
     time.sleep(1.5)
@@ -93,7 +94,7 @@ def test_row_43_a_brutal_stop_still_runs_the_exit_of_every_idle_worker(
 def test_row_43_an_event_of_the_masters_is_sent_by_the_master_while_it_runs(
     start: Start, receiver: Receiver, way: str
 ) -> None:
-    host = start(uwsgi(*WAYS[way]), imported=True, options={"flush_first": False, "flush_interval": 0.5})
+    host = start(uwsgi(*WAYS[way]), imported=True, options=SOON)
     assert receiver.wait_for(events=1, timeout=30)
     asked = Driver(host).drive(60, workers=2)
     assert host.stop() == 0

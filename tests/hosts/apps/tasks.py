@@ -16,7 +16,7 @@ app = Celery("tasks", broker="filesystem://", backend=f"file://{_FOLDER}/results
 app.conf.update(
     broker_transport_options={
         "data_folder_in": f"{_FOLDER}/queue",
-        "data_folder_out": f"{_FOLDER}/queue",
+        "data_folder_out": f"{_FOLDER}/{os.environ.get('OUTBOX', 'queue')}",
         "polling_interval": 0.05,
         "control_folder": f"{_FOLDER}/control",
     },
