@@ -51,7 +51,8 @@ TOKENS = (
 )
 
 # As http.client reads a status line: as Latin-1, where a few bytes beyond ASCII are spaces, too.
-_2XX = re.compile(r"HTTP/\S*\s+0*\+?2\d\d")
+# A 2xx is none before its head has ended.
+_2XX = re.compile(r"HTTP/\S*\s+0*\+?2\d\d[\s\S]*\n\r?\n")
 _REFUSAL = re.compile(r"HTTP/\S*\s+\+?(?:[34]\d\d|50[135])")
 
 
