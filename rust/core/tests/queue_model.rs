@@ -201,7 +201,7 @@ fn made() -> impl Strategy<Value = Made> {
 
 const ENVELOPE: usize = 40;
 /// The page of the ring, and what fits one: the model of a position.
-const PAGE: u64 = 256 * 1024;
+const PAGE: u64 = 64 * 1024;
 
 /// An event as the model knows it.
 #[derive(Clone, Debug)]

@@ -24,9 +24,9 @@ const MAX_BYTES: u64 = 2 << 20;
 /// A body longer than this goes to the heap (a quarter page).
 const INLINE_BYTES: usize = 64 * 1024;
 /// The pages that a ring may keep while it is busy: sixteen mebibytes, and the one it is in.
-const BUSY_PAGES: usize = 65;
+const BUSY_PAGES: usize = 257;
 /// The pages that an empty ring may keep: a mebibyte, and the one it is in.
-const IDLE_PAGES: usize = 5;
+const IDLE_PAGES: usize = 17;
 
 /// The body of one record: who, which, and bytes that follow from both. Most are small, some
 /// fill pages to the last byte, and a few are for the heap.
