@@ -62,8 +62,10 @@ PLANTS = {
     "the same events again": ("track(7); client.close(); client = make()", "arrived more than once"),
     "events out of nowhere": ("track(1, 'nobody')", "nobody was to accept"),
     "two lines of ours": (
-        ("import logging; logging.basicConfig(format='sluiceway %(message)s'); log = logging.warning\n"
-        "for _ in 'ab': log('closed before everything was sent; 7 events failed')"),
+        (
+            "import logging; logging.basicConfig(format='sluiceway %(message)s'); log = logging.warning\n"
+            "for _ in 'ab': log('closed before everything was sent; 7 events failed')"
+        ),
         "2 lines of ours",
     ),
 }
