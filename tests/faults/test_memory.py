@@ -75,10 +75,9 @@ def receiver() -> Iterator[Receiver]:
 @pytest.mark.parametrize(
     ("way", "slack", "size"),
     [
-        ("native", 2, 600),
+        ("native", 4, 20_000),
         ("native", 8, 20_000),
         ("native", 24, 300_000),
-        ("long", 8, 20_000),
         ("long", 24, 300_000),
         ("middleware", 24, 20_000),
     ],
