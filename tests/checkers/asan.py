@@ -88,7 +88,12 @@ def runtime(environment: dict[str, str], triple: str) -> Path:
         raise Lacking("the compiler's AddressSanitizer runtime")
     library = OUTPUT / "libasan-preload.so"
     library.parent.mkdir(parents=True, exist_ok=True)
-    whole = ["-Wl,--whole-archive", str(archive), "-Wl,--no-whole-archive"]
+    # All but what only a program may have: a hook that runs before its own start.
+    parts = OUTPUT / "runtime.a"
+    shutil.copy(archive, parts)
+    members = subprocess.run(["ar", "t", parts], capture_output=True, text=True, check=True).stdout.split()
+    subprocess.run(["ar", "d", parts, *[name for name in members if "preinit" in name]], check=True)
+    whole = ["-Wl,--whole-archive", str(parts), "-Wl,--no-whole-archive"]
     done = run(
         ["cc", "-shared", "-o", library, *whole, "-lpthread", "-ldl", "-lrt", "-lm", "-lgcc_s"], environment, 120
     )

@@ -127,8 +127,14 @@ fn run(bytes: &mut Unstructured<'_>) -> Result<()> {
         assert!(queue.held().events <= queue.settings().max_queue_events, "more than may wait");
     }
     queue.close();
-    while let Next::Batch(batch) = queue.next_batch(Some(Duration::from_secs(5))) {
-        seen.take(batch, limits);
+    loop {
+        match queue.next_batch(Some(Duration::from_secs(15))) {
+            Next::Batch(batch) => seen.take(batch, limits),
+            Next::Closed => break,
+            // Somebody's event was lost: to be told before the rest is handed out.
+            Next::Interrupted => drop(queue.take_lost()),
+            Next::Timeout => panic!("asleep though closed"),
+        }
     }
     for batch in &seen.out {
         ended += queue.settle(batch, End::Delivered);
