@@ -124,8 +124,9 @@ def in_python(preload: Path, package: Path, tests: tuple[str, ...]) -> Ran:
         "PYTHONMALLOC": "malloc",
         "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=0:exitcode=66:detect_odr_violation=0",
     }
+    # Nothing captured (-s): a report is written where pytest would keep it, in the moment that ends the process.
     named = [ROOT / "tests/native" / name for name in tests]
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--timeout=600", *named]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-s", "-p", "no:cacheprovider", "--timeout=600", *named]
     return run(command, inside, SECONDS)
 
 
