@@ -22,7 +22,7 @@ const PRODUCERS: u64 = if cfg!(miri) { 3 } else { 8 };
 const MAX_EVENTS: u64 = 4096;
 const MAX_BYTES: u64 = 2 << 20;
 /// A body longer than this goes to the heap (a quarter page).
-const INLINE_BYTES: usize = 64 * 1024;
+const INLINE_BYTES: usize = 16 * 1024;
 /// The pages that a ring may keep while it is busy: sixteen mebibytes, and the one it is in.
 const BUSY_PAGES: usize = 257;
 /// The pages that an empty ring may keep: a mebibyte, and the one it is in.
@@ -252,7 +252,7 @@ fn records_on_the_heap_are_part_of_the_backlog_and_go_with_the_ring() {
     let large = vec![1; INLINE_BYTES + 1];
     ring.push(&large).unwrap();
     ring.push(&[2; 10]).unwrap();
-    assert!(ring.backlog_bytes() > 64 * 1024);
+    assert!(ring.backlog_bytes() > INLINE_BYTES as u64);
     let mut reader = ring.reader();
     assert_eq!(reader.count_before(u64::MAX), 2);
     assert_eq!(reader.front(<[u8]>::len), Some(INLINE_BYTES + 1));
