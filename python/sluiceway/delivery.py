@@ -129,6 +129,20 @@ class Delivery:
             return
         self._put((self._tell_all, (calls, release, batch)))
 
+    def tell_again(
+        self, batch: Ended, report: BatchReport, error: DeliveryError | None, release: Callable[[Ended], Any]
+    ) -> None:
+        """Tell what is left of a telling that an exception cut short: whose callbacks have not been taken up."""
+        if self._callbacks:
+            for _, token in batch.tokens:
+                callback = self._callbacks.pop(token, None)
+                if callback is not None:
+                    self._put((callback, (error, report)))
+        if self._jobs:
+            self._put((release, (batch,)))
+        else:
+            release(batch)
+
     def tell_removed(self, tokens: Iterable[int], error: DeliveryError | None) -> None:
         """Tell the callbacks of events that were removed before they were part of a batch."""
         report = BatchReport(None, status=None, attempts=0)
@@ -196,9 +210,13 @@ class Delivery:
             if self._alive:
                 return
             self._alive = True
-        if not start_thread(self._name, self._main):
-            # No thread to be had: `wait`, which flush and close call, runs the callbacks on its own thread.
-            self._alive = False
+        has_started = False
+        try:
+            has_started = start_thread(self._name, self._main)
+        finally:
+            if not has_started:
+                # No thread to be had: `wait`, which flush and close call, runs the callbacks on its own thread.
+                self._alive = False
 
     def _main(self) -> None:
         try:

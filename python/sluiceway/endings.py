@@ -106,6 +106,9 @@ class Endings:
             finally:
                 # Whatever becomes of the count: a budget that is not given back would be gone for good.
                 self._delivery.tell(batch, report, error, self._queue.release)
+        else:
+            # It ended before: perhaps an exception came between the count and the telling.
+            self._delivery.tell_again(batch, report, error, self._queue.release)
         return count
 
 

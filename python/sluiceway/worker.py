@@ -79,7 +79,13 @@ class Worker:
             if not self._alive:
                 self._alive = True
                 self._run = run = object()
-                if not start_thread(self._name, partial(self._main, run)):
+                try:
+                    has_started = start_thread(self._name, partial(self._main, run))
+                except BaseException:
+                    # Injected, and the thread may run or not. A second one would wait for its turn.
+                    self._alive = False
+                    raise
+                if not has_started:
                     self._alive = False
                     # Each push asks for a worker while there is none; the system is asked for a thread once a second.
                     self._start_again_at = now + 1.0
@@ -218,20 +224,19 @@ class Worker:
                 self._rounds.stumble(error)
 
     def _leave(self, run: object) -> None:
-        """Make place for another thread, and start it unless all is over. Does nothing once that has been done."""
-        if self._run is not run:
-            return
-        self._working_on = None
-        self._alive = False
-        self._queue.attend(False)
+        """Make place for another thread, and start it unless all is over. Done again, it does what is left of that."""
+        if self._run is run:
+            self._working_on = None
+            self._alive = False
+            self._queue.attend(False)
         # Not over: an exception was injected where none is caught.
         if not self.desk.ended.is_set():
             # Whoever started this thread may not have come back from that yet, and believe that it runs.
             self._start(waits=True)
-            return
-        # Who began a flush when the last round had looked, and saw the thread alive, waits for it.
-        self._flushing.check()
-        self._run = None
+        elif self._run is run:
+            # Who began a flush when the last round had looked, and saw the thread alive, waits for it.
+            self._flushing.check()
+            self._run = None
 
     def _await(self, flush: Flush, deadline: float) -> None:
         if not self._alive:

@@ -42,9 +42,10 @@ def test_each_callback_is_told_once_with_its_batch_and_then_the_budget_returns()
     rig.queue.release = lambda batch: order.append("release")  # type: ignore[method-assign,assignment]
     deliver(rig, batch)
     deliver(rig, batch)
-    until(lambda: len(order) == 2)
+    until(lambda: len(order) >= 2)
     assert told == [(None, ["a", "b"])]
-    assert order == ["callback", "release"]
+    # To end a batch again may give back what it still holds, which is nothing by then.
+    assert order in (["callback", "release"], ["callback", "release", "release"])
     rig.delivery.close(rig.clock.now + 1)
 
 
