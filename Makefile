@@ -150,6 +150,9 @@ soak: $(VENV)/.built ## Ten minutes of a misbehaving server: memory, threads, de
 forks: $(VENV)/.built ## Fork 10,000 times under load and account for every process; FORKS=500 for fewer
 	$(BIN)/python -W ignore::DeprecationWarning tests/forks.py --forks $(FORKS) --seed $(SEED)
 
+injections: $(VENV)/.built ## Inject 6,000 exceptions into the worker's thread at random and look for lost events
+	$(BIN)/python tests/injections.py --runs 20 --injections 300 --seed $(SEED)
+
 exits: $(VENV)/.built ## End programs in every way, 200 times each; ENDS=5 for fewer, PYTHON= and VENV= for another Python
 	$(BIN)/python tests/exits.py --rounds $(ENDS) --seed $(SEED)
 
