@@ -47,7 +47,7 @@ class Path(msgspec.Struct, frozen=True, kw_only=True):
     code: int | None = None
     """The exit code; by default that of the same program without a client."""
     lines: int = 0
-    """How many lines of ours stand on the standard error."""
+    """How many lines of ours stand on the standard error, at least; where nothing gets through there may be one."""
     random_seconds: float = 0.0
     """How long, at most, the pushes wait in addition, at random."""
     min_python: tuple[int, int] = (3, 10)
