@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from sluiceway.testing import Receiver
+from sluiceway.testing import Answer, Receiver
 
 from .conftest import WAITING
 from .driving import Asked, arrived, assert_nothing_lost
@@ -21,8 +23,8 @@ from .host import APPS, BIN, Host
 # again when they are not: this broker writes its files in place, and Celery ends at the sight of half a message.
 SEND = """
 import json, os, sys, kombu.exceptions, tasks
-first, count, seconds, wait = json.loads(sys.argv[1])
-sent = [(n, tasks.track.delay(n, seconds)) for n in range(first, first + count)]
+task, first, count, seconds, wait = json.loads(sys.argv[1])
+sent = [(n, getattr(tasks, task).delay(n, seconds)) for n in range(first, first + count)]
 folder = os.environ["BROKER_FOLDER"]
 for name in sorted(os.listdir(f"{folder}/outbox")):
     os.rename(f"{folder}/outbox/{name}", f"{folder}/queue/{name}")
@@ -58,10 +60,10 @@ class Pool(Host):
         self.wait(lambda: " ready." in self.log)
         return self
 
-    def drive(self, first: int, count: int, *, seconds: float = 0.01, wait: bool = True) -> Asked:
+    def drive(self, first: int, count: int, *, seconds: float = 0.01, wait: bool = True, task: str = "track") -> Asked:
         """Send so many tasks, and note what they return."""
         done = subprocess.run(
-            [sys.executable, "-c", SEND, json.dumps([first, count, seconds, wait])],
+            [sys.executable, "-c", SEND, json.dumps([task, first, count, seconds, wait])],
             cwd=APPS,
             env={"PATH": "", "PYTHONPATH": str(APPS), **self.environment, "CLIENT_AT": "first", "OUTBOX": "outbox"},
             capture_output=True,
@@ -135,16 +137,19 @@ def test_row_44_a_cold_shutdown_takes_no_more_than_what_waits(start: Start, rece
 
 
 def test_row_44_a_killed_process_takes_only_its_own_events_along(start: Start, receiver: Receiver) -> None:
+    # It dies in a task, and then holds no lock of billiard's. One that is killed while it waits for a task may hold the
+    # queue's, and no process gets a task any more, with us or without (tests/faults/README.md).
     pool = start("--pool", "prefork", "--concurrency", "2")
     pool.drive(1, 20)
-    killed = min(pool.asked.workers)
-    pool.send(signal.SIGKILL, killed)
+    pool.drive(1_000, 1, wait=False, task="die")
     # Until Celery knows, it hands tasks to the dead process, and those never run.
     pool.wait(lambda: "exited with 'signal 9" in pool.log)
+    killed = {int(pid) for pid in re.findall(r"pid:(\d+) exited with 'signal 9", pool.log)}
     asked = pool.drive(21, 20)
     assert pool.stop() == 0
+    assert len(killed) == 1
     lost = asked.pids.keys() - arrived(receiver).keys()
-    assert lost == {n for n, pid in asked.pids.items() if pid == killed}
+    assert lost == {n for n, pid in asked.pids.items() if pid in killed}
     assert lost
     assert len(arrived(receiver)) >= 20
 
@@ -154,4 +159,16 @@ def test_row_44_processes_that_are_recycled_lose_nothing(start: Start, receiver:
     asked = pool.drive(1, 40)
     assert pool.stop() == 0
     assert_nothing_lost(receiver, asked, at_least=40, workers=6)
+    assert pool.unclean() == []
+
+
+def test_row_44_processes_in_the_place_of_others_have_their_time_to_send(start: Start, receiver: Receiver) -> None:
+    # What starts them is a thread of billiard's, which ends within 0.8 seconds of the signal; to the kernel that thread
+    # is their parent, and Celery has asked it for a SIGKILL then.
+    pool = start("--pool", "prefork", "--concurrency", "2", "--max-tasks-per-child", "5")
+    asked = pool.drive(1, 42)
+    time.sleep(1)  # billiard may forget whom it starts just then, when it tells its processes to end
+    receiver.answer(*(Answer(delay=2.0) for _ in range(4)))
+    assert pool.stop() == 0
+    assert_nothing_lost(receiver, asked, at_least=42, workers=9)
     assert pool.unclean() == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import itertools
 import os
+import signal
 import time
 
 import shared
@@ -39,3 +40,11 @@ def stuck(n: int) -> None:
     """Take the event, then never come back."""
     shared.track(n)
     collections.deque(itertools.repeat(0), maxlen=0)
+
+
+@app.task
+def die(n: int, seconds: float) -> None:
+    """Take the event, work for a while, and be killed at it, as by a system that runs out of memory."""
+    shared.track(n)
+    time.sleep(seconds)
+    os.kill(os.getpid(), signal.SIGKILL)
