@@ -12,7 +12,7 @@ from functools import update_wrapper
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
-from sluiceway import _native, awaiting, lifecycle, short_cuts
+from sluiceway import _native, awaiting, hosting, lifecycle, short_cuts
 from sluiceway.admission import Word
 from sluiceway.assembly import CLOCK, Assembly, Queue, deadline_in
 from sluiceway.delivery import Callback
@@ -111,6 +111,7 @@ class Client(_native.Inlet):
             lifecycle.install_sigterm()
         if self._options.endpoint.scheme == "http" and not self._options.endpoint.is_loopback:
             _in_clear.give()
+        hosting.load_early()
         self._build()
 
     def flush(

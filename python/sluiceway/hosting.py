@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sluiceway.notices import Voice
 
@@ -74,6 +74,17 @@ def _keep_locks_whole() -> None:
 
 def _pass(_number: int, _frame: object) -> None:
     pass
+
+
+def load_early(module_names: Sequence[str] = ("ssl", "hashlib")) -> None:
+    """Load what is needed to send over TLS now, under uWSGI: its processes end OpenSSL before Python's exit hooks run.
+
+    What is loaded for the first time after that fails, or ends the process with a segmentation fault.
+    """
+    if "uwsgi" in sys.modules:
+        for name in module_names:
+            with suppress(ImportError):
+                __import__(name)
 
 
 def warn_if_threads_rest(voice: Voice) -> None:

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from sluiceway import hosting
+from sluiceway import Segment, hosting
 from sluiceway.notices import Voice
 
 
@@ -37,6 +37,18 @@ def test_row_43_resting_threads_are_told_of_once_in_each_process(
     monkeypatch.setattr(hosting, "_warned_in", os.getpid() + 1)  # as a child finds it
     hosting.warn_if_threads_rest(Voice())
     assert warned(caplog) == 2
+
+
+def test_what_tls_needs_is_loaded_by_the_constructor_under_uwsgi_alone(
+    uwsgi: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "hashlib")
+    Segment("key", enable=False).close()
+    assert "hashlib" in sys.modules
+    monkeypatch.delitem(sys.modules, "hashlib")
+    monkeypatch.delitem(sys.modules, "uwsgi")
+    Segment("key", enable=False).close()
+    assert "hashlib" not in sys.modules
 
 
 @pytest.mark.parametrize("has_threads", [1, None], ids=["on", "unsaid"])
