@@ -19,7 +19,7 @@ def stop_before_the_fork(load: Load) -> None:
 
 def wait_in_the_child(load: Load) -> None:
     """A hook in the child waits for a thread that exists in the parent only."""
-    os.register_at_fork(after_in_child=load.client._assembly.worker._ended.wait)
+    os.register_at_fork(after_in_child=load.client._assembly.worker.desk.ended.wait)
 
 
 def keep_the_queue(load: Load) -> None:

@@ -248,6 +248,7 @@ def held(**options: Any) -> Segment:
     """A client whose events stay in the ring: no worker ever starts."""
     client = make(transport=None, host="http://127.0.0.1:9", exit_timeout=0, max_queue_events=2, **options)
     client._assembly.worker.start = lambda: False  # type: ignore[method-assign]
+    client._assembly.admission._attend = lambda: False
     return client
 
 
