@@ -27,7 +27,7 @@ DENY = tomllib.loads((ROOT / "deny.toml").read_text())
 THIRD_PARTY = {"msgspec", "urllib3"}
 
 # How many places of each crate say `unsafe`. Fewer is welcome; more is a decision, made here, after a look at each.
-UNSAFE = {"core": 140, "native": 144}
+UNSAFE = {"core": 140, "native": 148}
 
 
 def test_the_lock_file_is_committed_and_every_build_keeps_to_it() -> None:
