@@ -16,7 +16,10 @@ import msgspec
 
 
 class FlushResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the events that had been accepted before a flush or close began. True when it is all well."""
+    """What became of the events that had been accepted, and had not ended, when a flush or close began.
+
+    True when it is all well.
+    """
 
     delivered: int = 0
     failed: int = 0
