@@ -15,6 +15,9 @@ from sluiceway.notices import LOUD, Notice, Voice
 from sluiceway.parcel import Parcel
 from sluiceway.threads import Signal, allocate_rlock
 
+# How long the end waits for a batch that another thread has taken from the queue and not put into the line yet.
+_IN_HAND_SECONDS = 0.25
+
 if TYPE_CHECKING:
     from sluiceway.backlog import Backlog
     from sluiceway.endings import Endings
@@ -69,6 +72,11 @@ class Desk:
         """Set when nothing will be done any more."""
         self.abandoned = False
         """Whether what was left has been given up."""
+        self.is_last_call = False
+        """Whether nothing is taken from the queue any more, but by `abandon`."""
+        self.none_in_hand = Signal()
+        """Set unless the thread that works has taken, or is about to take, a batch that is not in the line yet."""
+        self.none_in_hand.set()
         self.progress = 0
         """How many parcels have ended or made room for others."""
         self._wishes: tuple[Wish, ...] = ()
@@ -176,6 +184,7 @@ class Desk:
 
         What the spool takes is left there for a later process, the rest fails.
         """
+        self._await_the_last_batch()
         failed = left = 0
         with self._voice.later(), self.lock:
             self.abandoned = True
@@ -202,6 +211,13 @@ class Desk:
             self._failed.give(events=failed)
         if left and not self.quiet:
             self._left.give(events=left)
+
+    def _await_the_last_batch(self) -> None:
+        """See to it that no batch is between the queue and the line, where it would be missed."""
+        self.is_last_call = True
+        if not self.none_in_hand.is_set():
+            self._queue.interrupt()
+            self.none_in_hand.wait(_IN_HAND_SECONDS)
 
     def _leave(self, parcel: Parcel) -> bool:
         return self.backlog is not None and not parcel.ended and self.backlog.keep(parcel)

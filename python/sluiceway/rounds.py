@@ -151,8 +151,15 @@ class Rounds:
         the return of a call and the storing of its result, which would lose the batch. Inside `extend` there is no such
         moment: the batch is in the inbox before any Python runs.
         """
-        inbox = self._line.inbox
-        inbox.extend(map(self._queue.next_batch, (timeout,)))
+        inbox, none_in_hand = self._line.inbox, self.desk.none_in_hand
+        none_in_hand.clear()
+        try:
+            # Looked at after the signal, as `abandon` waits for the signal after having said so: one of both sees it.
+            if self.desk.is_last_call:
+                return False
+            inbox.extend(map(self._queue.next_batch, (timeout,)))
+        finally:
+            none_in_hand.set()
         return bool(inbox) and inbox[-1] is not None
 
     def _go_back_to_disk(self, backlog: Backlog, own_only: bool) -> bool:

@@ -33,6 +33,7 @@ class Vendor:
         self.taken: list[str] = []
         self.hanging = threading.Event()
         self.let_go = threading.Event()
+        self.clients: list[Segment] = []
 
     def send(self, request: Request) -> Response:
         document = msgspec.json.decode(request.body)
@@ -71,6 +72,9 @@ def vendor() -> Iterator[Vendor]:
     vendor = Vendor()
     yield vendor
     vendor.let_go.set()
+    # A test that failed must not leave a client that goes on trying, which others would see.
+    for client in vendor.clients:
+        client.close(0)
 
 
 @pytest.fixture
@@ -81,7 +85,9 @@ def place(tmp_path: Path) -> Path:
 def client_of(vendor: Vendor, place: Path, mode: str = "on_failure", **options: Any) -> Segment:
     options.setdefault("retry", QUICK)
     options.setdefault("flush_interval", 0.05)
-    return Segment(KEY, transport=vendor, spool=mode, spool_dir=place, **options)
+    client = Segment(KEY, transport=vendor, spool=mode, spool_dir=place, **options)
+    vendor.clients.append(client)
+    return client
 
 
 def files(place: Path) -> list[Path]:

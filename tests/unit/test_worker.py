@@ -379,6 +379,26 @@ def test_close_of_an_unreachable_endpoint_ends_in_time_with_nothing_pending() ->
     assert rig.clock.now <= began + 2
 
 
+def test_close_misses_no_batch_that_was_taken_from_the_queue_and_is_not_in_the_line_yet() -> None:
+    rig = Rig()
+    taken, next_batch = threading.Event(), rig.queue.next_batch
+
+    def takes_its_time(timeout: float | None) -> Any:
+        batch = next_batch(timeout)
+        if batch is not None:
+            taken.set()
+            time.sleep(0.05)
+        return batch
+
+    rig.queue.next_batch = takes_its_time  # type: ignore[method-assign]
+    rig.queue.push("a")
+    assert rig.worker.start()
+    assert taken.wait(PATIENCE_SECONDS)
+    result = rig.worker.close(rig.clock.now)
+    assert (result.pending, result.delivered + result.failed) == (0, 1)
+    assert list(rig.queue.ends) == ["a"]
+
+
 @pytest.mark.parametrize("late", [200, 404, 503])
 def test_close_returns_in_time_although_the_thread_is_stuck_and_what_it_learns_later_changes_nothing(
     late: int, caplog: pytest.LogCaptureFixture
