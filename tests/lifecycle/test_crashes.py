@@ -27,13 +27,15 @@ def rooms() -> Iterator[None]:
 def test_row_47_of_a_killed_process_only_the_newest_unsealed_events_are_missing(tmp_path: Path, fsync: str) -> None:
     from crashing.campaign import campaign
 
-    figures = campaign(tmp_path, kills=5, seed=47, fsync=fsync)
-    assert figures.broken == []
-    assert figures.kills >= 5
-    assert figures.arrived > 200
-    assert figures.durable > 50
-    assert figures.files_left > 0
-    assert figures.requests > 10
+    # When a process is killed is chance, and so is whether there was anything to lose: kill on until there was.
+    for seed in range(47, 57):
+        figures = campaign(tmp_path / str(seed), kills=5, seed=seed, fsync=fsync)
+        assert figures.broken == []
+        assert figures.kills >= 5
+        had_something_to_lose = figures.arrived > 200 and figures.durable > 50 and figures.requests > 10
+        if had_something_to_lose and figures.files_left > 0:
+            return
+    pytest.fail("in fifty kills nothing was ever left to a later process")
 
 
 @pytest.mark.timeout(180)
@@ -42,7 +44,7 @@ def test_a_file_that_is_removed_before_its_answer_is_found_out(tmp_path: Path) -
     """The positive control."""
     from crashing.campaign import campaign
 
-    for seed in range(5):
+    for seed in range(20):
         figures = campaign(tmp_path / str(seed), kills=5, seed=seed, plant=True)
         if figures.broken:
             break
