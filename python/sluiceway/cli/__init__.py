@@ -15,7 +15,7 @@ def main() -> int:
         if error.name not in _PARTS:
             raise
         sys.stderr.write(
-            f"sluiceway: the commands need {error.name}; install them with: pip install 'sluiceway[dev]'\n"
+            f"the commands need {error.name}: pip install 'sluiceway[dev]'\n"
         )
         return 2
     code = sluiceway(prog_name="sluiceway", standalone_mode=True)
