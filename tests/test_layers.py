@@ -148,3 +148,27 @@ def test_policy_knows_no_clock_no_socket_no_thread_and_no_log(room: str) -> None
 def test_the_lower_rooms_know_only_what_is_below_them(room: str, may_know: set[str]) -> None:
     assert ours(rooms()[f"sluiceway.{room}"]) <= {f"sluiceway.{name}" for name in may_know}
     assert may_know <= {name.removeprefix("sluiceway.") for name in ours(rooms()[f"sluiceway.{room}"])}
+
+
+TOOLS = ("checking", "cli", "devserver", "importing", "measuring")
+
+
+def test_what_delivers_knows_none_of_the_tools_and_none_of_what_they_stand_on() -> None:
+    extras = {"click", "httptools", "pyarrow", "pytest", "rich", "sse_starlette", "starlette", "uvicorn", "zstandard"}
+    for room, named in rooms().items():
+        part = room.split(".")[1]
+        if part in (*TOOLS, "__main__"):
+            continue
+        assert not {name for name in ours(named) if name.split(".")[1] in TOOLS}, room
+        if part != "testing":
+            assert not {name.split(".")[0] for name in named} & extras, room
+
+
+def test_no_command_stands_on_another() -> None:
+    # The commands share what is in `cli`; what is behind each of them is its own.
+    for room, named in rooms().items():
+        part = room.split(".")[1]
+        if part in TOOLS and part != "cli":
+            assert not {name for name in ours(named) if name.split(".")[1] in TOOLS} - {
+                name for name in ours(named) if name.split(".")[1] == part
+            }, room
