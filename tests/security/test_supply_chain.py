@@ -25,6 +25,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCK = tomllib.loads((ROOT / "Cargo.lock").read_text())
 DENY = tomllib.loads((ROOT / "deny.toml").read_text())
 THIRD_PARTY = {"msgspec", "urllib3"}
+# The commands stand on the extras, the plugin on pytest; nothing that delivers imports them (tests/test_layers.py).
+TOOLS = ("checking", "cli", "devserver", "importing", "measuring")
+PYTEST_ONLY = ("plugin.py",)
 
 # How many places of each crate say `unsafe`. Fewer is welcome; more is a decision, made here, after a look at each.
 UNSAFE = {"core": 140, "native": 148}
@@ -108,6 +111,8 @@ def test_at_run_time_the_package_needs_msgspec_and_urllib3_and_nothing_else() ->
     assert ">=2.7" in urllib3, "2.7.0 ends a decompression bomb and a leak of headers to a proxy"
     imported: dict[str, str] = {}
     for path in PACKAGE.rglob("*.py"):
+        if path.relative_to(PACKAGE).parts[0] in TOOLS or path.name in PYTEST_ONLY:
+            continue
         waiting: list[ast.AST] = [ast.parse(path.read_text())]
         while waiting:
             node = waiting.pop()
@@ -138,7 +143,8 @@ class Only(importlib.abc.MetaPathFinder):
 sys.path[:0] = {allowed!r} + {sorted({str(Path(module.__file__).parents[1]) for module in (msgspec, urllib3)})!r}
 sys.meta_path.insert(0, Only())
 import sluiceway
-names = [each.name for each in pkgutil.walk_packages(sluiceway.__path__, 'sluiceway.') if '__main__' not in each.name]
+skipped = tuple('sluiceway.' + name for name in {[*TOOLS, "__main__", "testing.plugin"]!r})
+names = [each.name for each in pkgutil.walk_packages(sluiceway.__path__, 'sluiceway.') if not each.name.startswith(skipped)]
 for name in names: importlib.import_module(name)
 print(len(names))
 """
@@ -151,8 +157,8 @@ print(len(names))
 
 def test_nothing_runs_at_installation() -> None:
     assert PROJECT["build-system"] == {"requires": ["maturin>=1.12,<2"], "build-backend": "maturin"}
-    assert "scripts" not in PROJECT["project"]
-    assert "entry-points" not in PROJECT["project"]
+    assert PROJECT["project"]["scripts"] == {"sluiceway": "sluiceway.cli:main"}
+    assert PROJECT["project"].get("entry-points", {}) in ({}, {"pytest11": {"sluiceway": "sluiceway.testing.plugin"}})
     assert not [name for name in ("setup.py", "setup.cfg", "conftest.py") if (ROOT / name).exists()]
     assert not list(PACKAGE.rglob("*.pth"))
     scripts = {str(path.relative_to(ROOT)): path.read_text() for path in (ROOT / "rust").rglob("build.rs")}

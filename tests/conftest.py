@@ -1,0 +1,27 @@
+"""For every test: who leaves a client at work fails, and not the ten tests after it that see its threads and log lines."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+# What a client that was closed, or that nobody holds any more, may take to end.
+_PATIENCE_SECONDS = 10.0
+
+
+def _at_work() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith("sluiceway-")}
+
+
+@pytest.fixture(autouse=True)
+def _no_client_is_left_at_work() -> Iterator[None]:
+    before = _at_work()
+    yield
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while left := {thread.name for thread in _at_work() - before}:
+        if time.monotonic() >= deadline:
+            pytest.fail(f"threads are left: {', '.join(sorted(left))}")
+        time.sleep(0.005)
