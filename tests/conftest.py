@@ -1,4 +1,4 @@
-"""For every test: who leaves a client at work fails, and not the ten tests after it that see its threads and log lines."""
+"""For every test: who leaves a client at work fails, not the tests after it that see its threads and log lines."""
 
 from __future__ import annotations
 

@@ -144,7 +144,8 @@ sys.path[:0] = {allowed!r} + {sorted({str(Path(module.__file__).parents[1]) for 
 sys.meta_path.insert(0, Only())
 import sluiceway
 skipped = tuple('sluiceway.' + name for name in {[*TOOLS, "__main__", "testing.plugin"]!r})
-names = [each.name for each in pkgutil.walk_packages(sluiceway.__path__, 'sluiceway.') if not each.name.startswith(skipped)]
+names = [each.name for each in pkgutil.walk_packages(sluiceway.__path__, 'sluiceway.')]
+names = [name for name in names if not name.startswith(skipped)]
 for name in names: importlib.import_module(name)
 print(len(names))
 """
