@@ -201,6 +201,7 @@ class Looking:
         self.shown = shown
         self.fault = fault
         self.requests = 0
+        self.has_looked = threading.Event()
 
     def send(self, request: Request) -> Response:
         self.requests += 1
@@ -212,6 +213,7 @@ class Looking:
             if name.partition(".")[0] == "sluiceway":
                 self.shown.texts.append(f"{name}.{frame.f_code.co_name}: {frame.f_locals!r}")
             frame = frame.f_back
+        self.has_looked.set()
         if self.fault is not None:
             raise self.fault()
         response = Response(status=200, body=f"{KEY} {PAYLOAD}".encode(), headers={"x": KEY})
@@ -232,6 +234,7 @@ def test_no_key_is_in_a_frame_or_an_object_while_a_request_is_made(
     with caplog.at_level(logging.DEBUG):
         client = make("https://example.com", transport=transport, flush_at=1)
         push(client)
+        assert transport.has_looked.wait(20)
         client.flush(0.3)
         shown.of_client(client)
         client.close(0.3)
