@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -39,6 +40,17 @@ class Commands(click.Group):
         module, _, name = _COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(module), name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the first word names. Raises UsageError, with the nearest name if one is near."""
+        word = args[0]
+        if word not in _COMMANDS and not word.startswith("-"):
+            near = get_close_matches(word.lower(), _COMMANDS, n=1)
+            further = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(_COMMANDS)}."
+            raise click.UsageError(f"No such command {word!r}. {further}", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without loading them."""
