@@ -100,13 +100,13 @@ def pool(
         options["_proxy_headers"] = proxy.headers
         options["_proxy_config"] = ProxyConfig(None, False, None, None)
     if endpoint.scheme == "https":
-        return _SecurePool(host, port, ssl_context=ssl_context or _verifying_context(), **options)
+        return _SecurePool(host, port, ssl_context=ssl_context or verifying_context(), **options)
     if proxy is not None:
         host, port = proxy.host, proxy.port
     return _Pool(host, port, **options)
 
 
-def _verifying_context() -> ssl.SSLContext:
+def verifying_context() -> ssl.SSLContext:
     """Return a context that verifies: TLS 1.2 or newer, the system's certificate authorities, the host's name."""
     context = create_urllib3_context(ssl_minimum_version=ssl.TLSVersion.TLSv1_2)
     context.load_default_certs()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sluiceway import ConfigError, Segment
-from sluiceway.connection import _verifying_context
+from sluiceway.connection import verifying_context
 
 from .acts import status
 from .authority import Authority
@@ -159,7 +159,7 @@ def test_there_is_no_way_to_switch_verification_off(option: str) -> None:
 
 def test_the_default_context_verifies_and_is_not_older_than_tls_1_2(authority: Authority) -> None:
     for context in (
-        _verifying_context(),
+        verifying_context(),
         client("http://127.0.0.1", Book(), ca_certs=str(authority.pem))._options.ssl_context,
     ):
         assert context.verify_mode is ssl.CERT_REQUIRED

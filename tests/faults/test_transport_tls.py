@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
-from sluiceway.connection import _verifying_context
+from sluiceway.connection import verifying_context
 from sluiceway.transport import Request, TransportError, Urllib3Transport
 
 from .peers import OK, Arrived, Peer, answering
@@ -39,7 +39,7 @@ def server_side(certificate: trustme.LeafCert) -> ssl.SSLContext:
 @pytest.fixture
 def trusting(authority: trustme.CA) -> ssl.SSLContext:
     """The context of a transport as it is by default, which also trusts the authority of this test."""
-    context = _verifying_context()
+    context = verifying_context()
     authority.configure_trust(context)
     return context
 
