@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -108,7 +109,7 @@ def _from_file(path: str) -> Found:
     others = False
     try:
         if path == "-":
-            data = click.get_binary_stream("stdin").read(_MAX_FILE_BYTES + 1)
+            data = sys.stdin.buffer.read(_MAX_FILE_BYTES + 1)
         else:
             with open(path, "rb") as file:
                 mode = os.fstat(file.fileno()).st_mode

@@ -1,0 +1,1 @@
+"""What stands between a program and its vendor, looked at piece by piece: the rooms behind `sluiceway doctor`."""
