@@ -89,10 +89,8 @@ def _findings(vendor: str, text: str, source: str) -> Iterator[Finding]:
         yield fail("key", f"the {source} {what}", where)
         return
     if text != text.strip():
-        which = (
-            "a line break" if text.strip() != text.strip("\r\n") and text.strip() == text.strip("\r\n ") else "blanks"
-        )
-        which = "a line break" if text.strip() == text.strip("\r\n") else which
+        start, _, end = text.partition(text.strip())
+        which = "a line break" if {"\r", "\n"} & set(start + end) else "blanks"
         yield fail("key", f"{which} around the key in the {source}", "Take it away: the client refuses such a key.")
     if text.strip().strip(_QUOTES) != text.strip():
         yield fail(

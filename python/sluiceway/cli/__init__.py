@@ -57,6 +57,11 @@ def _run() -> int:
         sys.stdout.flush()
     except click.exceptions.Exit as ended:
         return ended.exit_code
+    except SystemExit:
+        # What click does of a closed pipe: it ends in 1, behind a wrapper that hides the next failure.
+        if not isinstance(sys.stdout, click.utils.PacifyFlushWrapper):
+            raise
+        raise BrokenPipeError from None
     except click.exceptions.Abort:
         # Ctrl-C, or the end of the input at a question.
         raise KeyboardInterrupt from None
