@@ -19,7 +19,7 @@ from sluiceway.checking import (
     spooling,
 )
 from sluiceway.checking.deadlines import Deadline
-from sluiceway.checking.finding import Finding, fail, skipped
+from sluiceway.checking.finding import Finding, fail, skipped, worst
 from sluiceway.checking.probes import Probe
 from sluiceway.checking.target import Target
 from sluiceway.secret import Secret
@@ -57,6 +57,7 @@ class Examination:
         self._probe = probe
         self._spool_dir = spool_dir
         self._announce = announce
+        self._may_be_sent = False
 
     def findings(self) -> Iterator[Finding]:
         """Make every check. Blocks until the deadline at most, and for a disk that hangs."""
@@ -75,9 +76,12 @@ class Examination:
         if key.value is None:
             yield fail("key", key.problem, "Without one, everything but the permission is checked.")
         else:
-            yield from keyform.look(
+            found = keyform.look(
                 self.target.page.name, key.value, key.source, readable_by_others=key.readable_by_others
             )
+            # What is no key of this vendor's may be a secret of somebody else's: it is sent to nobody.
+            self._may_be_sent = worst(found) != "fail"
+            yield from found
 
     def _network(self) -> Generator[Finding, None, bool]:
         """Yield the findings from the name to the answer; returns whether there was an answer."""
@@ -148,8 +152,8 @@ class Examination:
     def _why_no_probe(self, reaches: bool) -> str:
         if not self._probe:
             return "it takes a request with the key: --probe"
-        if self._key.value is None or not keyform.usable(self._key.value):
-            return "there is no key that a client would take"
+        if not self._may_be_sent:
+            return "there is no key that could be sent"
         if not reaches:
             return "there is nobody to ask"
         return _NO_TIME if self.deadline.has_passed else ""

@@ -38,7 +38,7 @@ def main() -> int:
             raise
         _tell(f"sluiceway: this command needs {error.name}: pip install 'sluiceway[{extra}]'")
         return WRONG_USAGE
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EOFError):
         _tell("")
         return INTERRUPTED
     except BrokenPipeError:
@@ -58,8 +58,8 @@ def _run() -> int:
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except SystemExit:
-        # What click does of a closed pipe: it ends in 1, behind a wrapper that hides the next failure.
-        if not isinstance(sys.stdout, click.utils.PacifyFlushWrapper):
+        # What click does of a closed pipe: it ends in 1, behind a wrapper (of a name that changed) that hides the next.
+        if not type(sys.stdout).__name__.endswith("PacifyFlushWrapper"):
             raise
         raise BrokenPipeError from None
     except click.exceptions.Abort:
