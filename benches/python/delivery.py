@@ -19,6 +19,10 @@ import harness
 from sink import Sink, UndeliveredError
 from vendors import CLIENTS, callers
 
+# Events of one request, so chosen that every peer's request stays under its byte limit and that a round's number of
+# events is a multiple of it: no peer then waits for a last batch that never fills.
+BATCH_EVENTS = {"tiny": 1000, "rig": 400, "mixed": 400, "large": 50}
+
 # Enough for a good half second each on the machine where the figures were first taken; a rate does not depend on it.
 BURST_EVENTS = {
     "ours": {"tiny": 400_000, "rig": 240_000, "mixed": 200_000, "large": 30_000},
@@ -39,7 +43,7 @@ class Session:
         """Deliver one burst; returns seconds, CPU seconds and what arrived."""
         batch, wanted = self._workloads[kind], self._events[kind]
         sink = Sink()
-        peer = CLIENTS[self._peer](sink.url, "flow", kind)
+        peer = CLIENTS[self._peer](sink.url, "flow", BATCH_EVENTS[kind])
         # The first requests import, connect and start threads; that is measured by `imports`, not here.
         warm = batch[:50]
         peer.calls(warm)

@@ -71,7 +71,7 @@ def _ring() -> harness.Answer:
     ratios = {}
     for kind in events.KINDS:
         sink = Sink()
-        peer = CLIENTS[SELF](sink.url, "idle", kind)
+        peer = CLIENTS[SELF](sink.url, "idle")
         calls = events.about(events.workload(kind), RING_BYTES)
         peer.calls(calls)  # the key table admits a name at its second sighting
         peer.forget()

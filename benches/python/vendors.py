@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ours import OURS
 from peers import PEERS
+from sluiceway.measuring.ours import OURS
 
 if TYPE_CHECKING:
-    from adapter import Adapter
+    from sluiceway.measuring.adapter import Adapter
 
 
 class Vendor(NamedTuple):

@@ -1,15 +1,17 @@
 """sluiceway's clients, one adapter each, and one more for Amplitude's second way to say the same."""
 
+# ruff: noqa: D102 - what each method does is said once, in adapter.py
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from adapter import FOREVER_SECONDS, KEY, Adapter
+from sluiceway.measuring.adapter import FOREVER_SECONDS, KEY, Adapter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from events import Call, Properties
+    from sluiceway.measuring.event import Call, Properties
 
 HUGE_QUEUE: dict[str, Any] = {"max_queue_events": 2_000_000, "max_queue_bytes": 1 << 30}
 UNREACHED: dict[str, Any] = {"flush_first": False, "flush_at": 1_000_000, "flush_interval": FOREVER_SECONDS}

@@ -9,25 +9,25 @@ wrapper. Four settings:
 - `backlog`: the same with room for a backlog of any size, where a bounded queue would end the measure early;
 - `stock`: the package's own defaults, gzip included, but for a queue that drops nothing.
 
-benches/README.md says why for each.
+benches/README.md says why for each, and measures with the same adapters.
 """
 
 from __future__ import annotations
 
 import importlib.util
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from events import Call, Properties
+    from sluiceway.measuring.event import Call, Properties
 
 KEY = "bench-key-0123456789"
 FOREVER_SECONDS = 3_600.0
 
-# Events of one request, so chosen that every peer's request stays under its byte limit and that a round's number of
-# events is a multiple of it: no peer then waits for a last batch that never fills.
-BATCH_EVENTS = {"tiny": 1000, "rig": 400, "mixed": 400, "large": 50}
+BATCH_EVENTS = 400
+"""Events of one request where nothing else is said: of those that were tried, the best for every peer."""
 
 
 class Adapter:
@@ -35,19 +35,30 @@ class Adapter:
 
     imported: str
     """The import that a program needs to make this client."""
+    distribution = "sluiceway"
+    """What is to be installed for it."""
     path = ""
     """Where below the sink's address it is pointed."""
     ours = False
     threaded = True
     """Whether it sends from a thread of its own, and not inside a call."""
 
-    def __init__(self, url: str, setting: str, kind: str = "rig") -> None:
-        self.client = self.make(url + self.path, setting, BATCH_EVENTS[kind])
+    def __init__(self, url: str, setting: str, batch_events: int = BATCH_EVENTS) -> None:
+        """Make the client; `batch_events` is how many events a peer is told to put into a request in `flow`."""
+        self.client = self.make(url + self.path, setting, batch_events)
 
     @classmethod
     def importable(cls) -> bool:
         """Say whether the package is there at all; one that is, and fails, is a failure and is seen."""
         return importlib.util.find_spec(cls.imported.split()[1].partition(".")[0]) is not None
+
+    @classmethod
+    def version(cls) -> str:
+        """Return the release that is installed; "" for none."""
+        try:
+            return metadata.version(cls.distribution)
+        except metadata.PackageNotFoundError:
+            return ""
 
     def make(self, url: str, setting: str, batch_events: int) -> Any:
         """Return the client, configured."""
