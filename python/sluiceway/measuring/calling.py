@@ -65,7 +65,7 @@ class Session:
         if self._subject is not None:
             held, made = self._subject.forget(), len(self._block) + min(_WARM_CALLS, len(self._block))
             if held != made:
-                raise AssertionError(f"{held} events were queued by {made} calls")
+                raise AssertionError(f"{held} events were queued by {made} calls: it refuses such events")
         return took / len(self._block)
 
 

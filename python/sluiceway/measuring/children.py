@@ -47,7 +47,7 @@ class Lane:
     """A subject's process, seen from the parent."""
 
     def __init__(self, module: str, subject: str, settings: dict[str, Any]) -> None:
-        """Start it, without waiting for it."""
+        """Start it, without waiting for it; `ready` waits."""
         self.subject = subject
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the lane
         self._process = subprocess.Popen(
@@ -61,14 +61,21 @@ class Lane:
         self._requests, self._answers = cast("IO[str]", self._process.stdin), cast("IO[str]", self._process.stdout)
         self._tell({"subject": subject, **settings})
 
+    def ready(self, within_seconds: float = 60.0) -> None:
+        """Wait until it can begin. Raises Failed when it cannot."""
+        self._hear(within_seconds)
+
     def ask(self, request: dict[str, Any], within_seconds: float = 60.0) -> dict[str, Any]:
         """Have it do one round. Raises Failed when it could not, or did not in time."""
         self._tell(request)
+        return self._hear(within_seconds)
+
+    def _hear(self, within_seconds: float) -> dict[str, Any]:
         with selectors.DefaultSelector() as selector:
             selector.register(self._answers, selectors.EVENT_READ)
             ends = time.monotonic() + within_seconds
             if not selector.select(max(0.0, ends - time.monotonic())):
-                raise Failed(f"no end of a round in {within_seconds:.0f} s")
+                raise Failed(f"no answer in {within_seconds:.0f} s")
         line = self._answers.readline()
         if not line:
             raise Failed(self._last_words())
@@ -97,17 +104,19 @@ class Lane:
 
 
 def serve(make: Any) -> None:
-    """Be a subject's process: settings, then a round for each line of JSON; answers are lines of JSON."""
+    """Be a subject's process: settings, then a round for each line of JSON; each line is answered by one."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a client prints goes to the log, never between the answers
     session: Any = None
     for line in sys.stdin:
         request = json.loads(line)
+        answer: dict[str, Any]
         try:
             if session is None:
                 session = make(**request)
-                continue
-            answer = session.round(**request)
+                answer = {"ready": True}
+            else:
+                answer = session.round(**request)
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {str(error)[:160]}"}
         answers.write(json.dumps(answer) + "\n")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import statistics
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -92,17 +93,30 @@ class Run:
         senders = sum(subject.kind != "encoder" for subject in subjects)
         self.steps = rounds * (len(subjects) + senders)
         """How many rounds of one subject there are in all."""
+        self._patience = 60.0 + seconds
         self._slice = max(_LEAST_SECONDS, seconds / max(1, self.steps))
 
     def take(self, told: Callable[[str], None] = lambda name: None) -> None:
-        """Make all rounds, interleaved; `told` hears of each before it begins. KeyboardInterrupt leaves what there is."""
+        """Make all rounds, interleaved; `told` hears of each before it begins.
+
+        KeyboardInterrupt passes through, and leaves what was measured so far.
+        """
         senders = [subject for subject in self._subjects if subject.kind != "encoder"]
         with self._lanes(CALLING, self._subjects) as calling, self._lanes(BURSTING, senders) as bursting:
+            # Nothing is measured while others still load.
+            for lanes in (calling, bursting):
+                for lane in list(lanes):
+                    if lane.subject in self._errors:
+                        lanes.remove(lane)
+                    else:
+                        self._try(lane, lanes, lane.ready)
             for _ in range(self._rounds):
                 for module, lanes in ((CALLING, calling), (BURSTING, bursting)):
                     for lane in list(lanes):
                         told(lane.subject)
-                        self._step(module, lane, lanes)
+                        answer = self._try(lane, lanes, partial(lane.ask, {"seconds": self._slice}, self._patience))
+                        if answer is not None:
+                            self._taken[module].setdefault(lane.subject, []).append(answer)
                 self._made += 1
 
     def results(self, version: str) -> Results:
@@ -150,15 +164,14 @@ class Run:
             for lane in started:
                 lane.close()
 
-    def _step(self, module: str, lane: Lane, lanes: list[Lane]) -> None:
+    def _try(self, lane: Lane, lanes: list[Lane], what: Callable[[], Any]) -> Any:
+        """Have a lane do something. One that fails is left out from then on; what is installed there is not ours."""
         try:
-            answer = lane.ask({"seconds": self._slice}, within_seconds=60.0 + 10 * self._slice)
+            return what()
         except Failed as error:
-            # The others go on: what is installed there is not ours to judge.
             self._errors[lane.subject] = str(error)
             lanes.remove(lane)
-            return
-        self._taken[module].setdefault(lane.subject, []).append(answer)
+            return None
 
     def _row(self, subject: Subject) -> Row:
         row = Row(name=subject.shown, version=subject.version, kind=subject.kind)

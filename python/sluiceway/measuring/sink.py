@@ -106,7 +106,7 @@ class _Counter:
         with self._lock:
             self.requests = self.events = self.nbytes = self.last_answer_ns = 0
 
-    def count(self, body: bytes, is_packed: bool) -> int:
+    def count(self, body: bytes | bytearray, is_packed: bool) -> int:
         plain = zlib.decompress(body, zlib.MAX_WBITS | 16) if is_packed else body
         try:
             envelope = self._decode(plain)
@@ -158,7 +158,7 @@ def _serve(sock: socket.socket, counter: _Counter) -> None:
                 if not count:
                     return
                 got += count
-            events = counter.count(bytes(body), b"gzip" in headers.get(b"content-encoding", b""))
+            events = counter.count(body, b"gzip" in headers.get(b"content-encoding", b""))
             sock.sendall(_answer(path, events, length))
             counter.answered(events, length)
 

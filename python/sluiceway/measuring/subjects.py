@@ -1,4 +1,4 @@
-"""Who is measured: our client of a vendor, encoders of the same message, and the official clients that are installed."""
+"""Who is measured: our client of a vendor, encoders of the same message, the official clients that are installed."""
 
 from __future__ import annotations
 
