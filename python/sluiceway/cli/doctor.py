@@ -158,8 +158,9 @@ class _Lines(_Page):
 
     def end(self, findings: Sequence[Finding], seconds: float) -> None:
         counts = {level: sum(finding.level == level for finding in findings) for level in _STYLES}
-        said = f"\n{counts['ok']} ok, {counts['warn']} warnings, {counts['fail']} failures, {counts['skipped']} skipped"
-        self._console.print(Text(f"{said} in {seconds:.1f} s", style="bold"))
+        words = {"ok": "ok", "warn": "to know of", "fail": "failed", "skipped": "skipped"}
+        said = ", ".join(f"{counts[level]} {word}" for level, word in words.items())
+        self._console.print(Text(f"\n{said}, in {seconds:.1f} s", style="bold"))
 
     def _row(self, level: str, style: str, name: str, text: Text) -> None:
         first = Text(f"{level:<8} ", style=style)
