@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sluiceway.checking.examination import Examination, Key
-from sluiceway.checking.finding import Finding
+from sluiceway.checking.finding import CHECKS, Finding
 from sluiceway.checking.probes import Probe
 from sluiceway.checking.target import target
 from sluiceway.secret import Secret
@@ -81,6 +81,7 @@ def examine(
     by_check: dict[str, list[Finding]] = {}
     for finding in examination.findings():
         by_check.setdefault(finding.check, []).append(finding)
+    assert list(by_check) == list(CHECKS), "each check says something, in its turn"
     return by_check
 
 

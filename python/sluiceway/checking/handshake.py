@@ -18,7 +18,7 @@ from sluiceway import tunnel
 from sluiceway.checking import issuers
 from sluiceway.checking.certificate import Certificate, read
 from sluiceway.checking.deadlines import Deadline
-from sluiceway.checking.finding import Finding, fail, ok, warn
+from sluiceway.checking.finding import Finding, fail, ok, skipped, warn
 from sluiceway.checking.target import Target
 from sluiceway.connection import describe, verifying_context
 
@@ -45,6 +45,8 @@ def look(target: Target, found: Sequence[Any], deadline: Deadline) -> Iterator[F
         sock, said = _opened(target, found, deadline)
     except NoWay as error:
         yield error.finding
+        if error.finding.check != "tls":
+            yield skipped("tls", "there is no tunnel")
         return
     with sock:
         yield from said
@@ -88,7 +90,8 @@ def _opened(target: Target, found: Sequence[Any], deadline: Deadline) -> tuple[s
         except BaseException:
             sock.close()
             raise
-    raise NoWay(fail("tls", f"the connection was lost again: {_word(failure)}"))
+    check = "tls" if target.options.proxy is None else "proxy"
+    raise NoWay(fail(check, f"the connection was lost again: {_word(failure)}", "Try again: it comes and goes."))
 
 
 def _through_proxy(target: Target, sock: socket.socket, deadline: Deadline) -> list[Finding]:

@@ -20,9 +20,12 @@ from sluiceway.measuring.subjects import subjects
 
 FAILED = 1
 
-_EXPLAINED = """
-Best of the rounds; "ours" is how many times faster sluiceway was in the same run. Our call copies the event and queues
-it; the JSON is written by the client's own thread, and is in the CPU of the second table."""
+_CALLS = "One call: CPU of the caller, while nothing is sent"
+_BURSTS = "First call to last answer: one process, a sink on this machine, CPU of the process"
+_EXPLAINED = (
+    '\nBest of the rounds; "ours" is how many times faster sluiceway was in the same run. Our call copies the event and '
+    "queues it; the JSON is written by the client's own thread, and is in the CPU of the second table."
+)
 
 EXAMPLES = """\b
 Examples:
@@ -128,10 +131,9 @@ def _print(results: Results) -> None:
     console.print(Text(results.machine))
     if results.interrupted:
         console.print(Text(f"interrupted after {results.rounds} whole rounds", style="yellow"))
-    console.print()
-    console.print(_calls(results.rows))
-    console.print()
-    console.print(_bursts(results.rows))
+    for title, table in ((_CALLS, _calls(results.rows)), (_BURSTS, _bursts(results.rows))):
+        console.print(Text(f"\n{title}", style="bold"))
+        console.print(table)
     console.print(Text(_EXPLAINED, style="dim"))
     for row in results.rows:
         if row.error:
@@ -143,7 +145,7 @@ def _print(results: Results) -> None:
 
 
 def _calls(rows: list[Row]) -> Table:
-    table = _table("One call: CPU of the caller, while nothing is sent", "version", "us/call", "median", "ours")
+    table = _table("version", "us/call", "median", "ours")
     for row in rows:
         if row.call_us is not None:
             best, median = f"{row.call_us.best:.2f}", f"{row.call_us.median:.2f}"
@@ -152,8 +154,7 @@ def _calls(rows: list[Row]) -> Table:
 
 
 def _bursts(rows: list[Row]) -> Table:
-    title = "First call to last answer: one process, a sink on this machine; CPU of the process"
-    table = _table(title, "events/s", "median", "us/event", "events/request", "ours")
+    table = _table("events/s", "median", "us/event", "events/request", "ours")
     for row in rows:
         if row.events_per_second is not None and row.cpu_us is not None:
             rate: Figure = row.events_per_second
@@ -168,8 +169,8 @@ def _bursts(rows: list[Row]) -> Table:
     return table
 
 
-def _table(title: str, *numbers: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+def _table(*numbers: str) -> Table:
+    table = Table(box=None, pad_edge=False)
     table.add_column("", no_wrap=True)
     for number in numbers:
         table.add_column(number, justify="left" if number == "version" else "right", no_wrap=True)
