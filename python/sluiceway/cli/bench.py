@@ -23,8 +23,8 @@ FAILED = 1
 _CALLS = "One call: CPU of the caller, while nothing is sent"
 _BURSTS = "First call to last answer: one process, a sink on this machine, CPU of the process"
 _EXPLAINED = (
-    '\nBest of the rounds; "ours" is how many times faster sluiceway was in the same run. Our call copies the event and '
-    "queues it; the JSON is written by the client's own thread, and is in the CPU of the second table."
+    '\nBest of the rounds; "ours" is how many times faster sluiceway was in the same run. Our call copies the event '
+    "and queues it; the JSON is written by the client's own thread, and is in the CPU of the second table."
 )
 
 EXAMPLES = """\b
