@@ -137,6 +137,12 @@ def test_a_reader_who_has_gone_ends_it_quietly() -> None:
     assert stderr == b""
 
 
+def test_a_terminal_without_an_arrow_gets_no_traceback() -> None:
+    done = run("doctor", "--vendor", "segment", "--host", "http://127.0.0.1:1", environ={"PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "? Nobody listens there" in done.stdout
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_shells_can_be_taught_the_commands(shell: str) -> None:
     done = run(environ={"_SLUICEWAY_COMPLETE": f"{shell}_source"})

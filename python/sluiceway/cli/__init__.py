@@ -6,6 +6,7 @@ after Ctrl-C, 141 when whoever read the output has gone. No way out of here is a
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -30,6 +31,10 @@ _EXTRAS = {
 
 def main() -> int:
     """Run the command line; returns the exit code. What the commands stand on comes with an extra."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that has no arrow gets a question mark, and no traceback.
+            stream.reconfigure(errors="replace")
     try:
         return _run()
     except ModuleNotFoundError as error:

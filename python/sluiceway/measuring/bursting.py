@@ -10,11 +10,13 @@ import gc
 import time
 from typing import Any
 
+import msgspec
+
 from sluiceway.measuring import messages
 from sluiceway.measuring.adapter import BATCH_EVENTS
 from sluiceway.measuring.children import serve
 from sluiceway.measuring.event import Call, workload
-from sluiceway.measuring.sink import Sink
+from sluiceway.measuring.sink import Sink, Undelivered
 from sluiceway.measuring.subjects import CLIENTS
 
 # Under every official client's own limit of a request's bytes, with room for what it adds to an event: beyond it, it
@@ -33,6 +35,9 @@ class Session:
         self._batch_events = max(1, min(BATCH_EVENTS, _REQUEST_BYTES // nbytes))
         self._block = (ready * (_BLOCK_CALLS // len(ready) + 1))[: max(1, _BLOCK_CALLS)]
         self._subject = subject
+        # What can be lost of it and the rest still be an event: amplitude-analytics leaves out all properties for one
+        # that it does not like.
+        self._least_bytes = sum(len(msgspec.json.encode(call.properties)) for call in ready) / len(ready) / 2
         self._sink = Sink()
         # The first requests import, connect and start threads. The second burst says how fast it is.
         self._burst(self._batch_events)
@@ -66,6 +71,8 @@ class Session:
         arrived = self._sink.expect(count)
         spent = time.process_time_ns() - cpu
         client.close()
+        if arrived.nbytes < self._least_bytes * count:
+            raise Undelivered(f"{arrived.nbytes // count} bytes an event arrived: it leaves out properties")
         seconds = (arrived.last_answer_ns - began) / 1e9
         return {
             "events": count,
