@@ -180,7 +180,7 @@ def test_a_certificate_is_read_as_it_was_written(authority: Authority) -> None:
         "::1",
         organization_name="Größe & Söhne",
         common_name="a.example",
-        not_before=datetime(2024, 2, 29, 12, 0, 0, tzinfo=timezone.utc),
+        not_before=datetime(1996, 2, 29, 12, 0, 0, tzinfo=timezone.utc),
         not_after=datetime(2051, 1, 1, tzinfo=timezone.utc),
     )
     found = certificate.read(ssl.PEM_cert_to_DER_cert(made.cert_chain_pems[0].bytes().decode()))
@@ -190,7 +190,7 @@ def test_a_certificate_is_read_as_it_was_written(authority: Authority) -> None:
     assert found.issuer.startswith("trustme")
     assert not found.is_self_signed
     assert (found.begins, found.ends) == (
-        datetime(2024, 2, 29, 12, 0, 0, tzinfo=timezone.utc),
+        datetime(1996, 2, 29, 12, 0, 0, tzinfo=timezone.utc),
         datetime(2051, 1, 1, tzinfo=timezone.utc),
     )
 
