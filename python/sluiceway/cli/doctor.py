@@ -163,7 +163,7 @@ class _Lines(_Page):
         self._console.print(Text(f"\n{said}, in {seconds:.1f} s", style="bold"))
 
     def _row(self, level: str, style: str, name: str, text: Text) -> None:
-        first = Text(f"{level:<8} ", style=style)
+        first = Text().append(f"{level:<8} ", style=style)
         first.append(f"{name:<13} ", style="bold")
         for line in text.wrap(self._console, max(20, self._console.width - _INDENT)):
             line.rstrip()
