@@ -156,6 +156,17 @@ def test_what_was_measured_before_ctrl_c_is_kept() -> None:
     assert (ours.call_us.rounds, encoder.call_us.rounds, ours.events_per_second.rounds) == (3, 2, 2)
 
 
+def has_children(pid: int) -> bool:
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(path.read_text().rpartition(")")[2].split()[1]) == pid:
+                return True
+        except OSError:
+            pass
+    return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 def test_ctrl_c_ends_in_130() -> None:
     child = subprocess.Popen(
         [
@@ -178,8 +189,11 @@ def test_ctrl_c_ends_in_130() -> None:
         start_new_session=True,
     )
     try:
-        # Wherever it is by then. As a terminal does it: to every process of the group.
-        time.sleep(3)
+        deadline = time.monotonic() + 40
+        while not has_children(child.pid):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        # As a terminal does it: to every process of the group.
         os.killpg(child.pid, signal.SIGINT)
         stdout, stderr = child.communicate(timeout=40)
     finally:

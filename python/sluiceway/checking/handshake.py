@@ -150,7 +150,7 @@ def _verified(version: str, certificate: Certificate | None, target: Target) -> 
         return ok("tls", f"{version}, verified")
     host = target.options.endpoint.host
     days = (certificate.ends - datetime.now(timezone.utc)).days
-    seen = f"{version}, certificate for {host} from {certificate.issuer}, {days} more days"
+    seen = f"{version}, certificate for {host} from {certificate.issuer}, verified, {days} more days"
     interceptor = issuers.interceptor(certificate.issuer)
     if interceptor or (target.is_public and not issuers.is_public(certificate.issuer)):
         who = interceptor or certificate.issuer
@@ -198,7 +198,10 @@ _TRUST_IT = (
     "If it is your company's proxy or your own authority: get its certificate as a PEM file, and give the client "
     "ca_certs=FILE, or set SSL_CERT_FILE. Otherwise somebody listens."
 )
-_NO_BUNDLE = "This machine lacks the public authorities: install ca-certificates, or set SSL_CERT_FILE to certifi's."
+_NO_BUNDLE = (
+    "This machine lacks the public authorities: install ca-certificates, or set SSL_CERT_FILE to certifi's. If other "
+    "hosts work, the server leaves out the certificate between."
+)
 
 
 def _broken(error: OSError) -> Finding:
