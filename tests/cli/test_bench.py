@@ -121,17 +121,54 @@ def test_an_event_that_our_client_refuses_has_no_figure_but_an_error(tmp_path: P
     assert positive(made["rows"][1]["call_us"]), "the others go on"
 
 
-def test_an_official_client_that_is_broken_is_told_and_left_out(tmp_path: Path) -> None:
-    (tmp_path / "posthog.py").write_text("def Posthog(*args, **options):\n    raise TypeError('not this time')\n")
-    described = tmp_path / "posthog-99.0.dist-info"
+def beside(folder: Path, program: str) -> dict[str, Any]:
+    """Install a client of this name, measure, and return its row."""
+    (folder / "posthog.py").write_text(program)
+    described = folder / "posthog-99.0.dist-info"
     described.mkdir()
     (described / "METADATA").write_text("Metadata-Version: 2.1\nName: posthog\nVersion: 99.0\n")
-    made = measured("--vendor", "posthog", environ={"PYTHONPATH": str(tmp_path)})
+    made = measured("--vendor", "posthog", environ={"PYTHONPATH": str(folder)})
     assert made["returncode"] == 0
+    assert positive(made["rows"][0]["call_us"])
+    assert positive(made["rows"][0]["events_per_second"])
     [row] = [row for row in made["rows"] if row["kind"] == "official"]
+    found: dict[str, Any] = row
+    return found
+
+
+# Quick, because it sends less than it was given: the events, and none of their properties.
+CHEAT = """
+import http.client, json, queue
+
+class Posthog:
+    def __init__(self, key, host, **options):
+        self.host, self.queue = host.partition("//")[2], queue.Queue()
+
+    def capture(self, event, **words):
+        self.queue.put(event)
+
+    def flush(self, **options):
+        held = self.queue.qsize()
+        self.queue.queue.clear()
+        connection = http.client.HTTPConnection(self.host)
+        connection.request("POST", "/batch/", json.dumps({"batch": [{"event": "E"}] * held}))
+        connection.getresponse().read()
+        connection.close()
+
+    shutdown = flush
+"""
+
+
+def test_a_client_that_leaves_out_properties_has_no_figure_of_delivery(tmp_path: Path) -> None:
+    row = beside(tmp_path, CHEAT)
+    assert "it leaves out properties" in row["error"]
+    assert row["events_per_second"] is None
+
+
+def test_an_official_client_that_is_broken_is_told_and_left_out(tmp_path: Path) -> None:
+    row = beside(tmp_path, "def Posthog(*args, **options):\n    raise TypeError('not this time')\n")
     assert (row["name"], row["version"], row["error"]) == ("posthog", "99.0", "TypeError: not this time")
     assert (row["call_us"], row["events_per_second"]) == (None, None)
-    assert positive(made["rows"][0]["call_us"])
 
 
 def test_what_was_measured_before_ctrl_c_is_kept() -> None:
