@@ -147,6 +147,8 @@ class Admission:
         self._notices: dict[tuple[str, int], Notice] = {}
         template = 'on_full="block" cannot wait on this thread; %d times'
         self._blocking_refused = Notice(clock, logging.WARNING, template, voice)
+        self.on_refused: Callable[[Call, Refusal, Sequence[Any]], None] | None = None
+        """Told of each refusal, with the values of the call: a test's."""
 
     def submit(
         self,
@@ -183,6 +185,8 @@ class Admission:
             with suppress(RuntimeError):
                 self._queue.refuse("interrupted")
             raise interruption
+        if self.on_refused is not None:
+            self.on_refused(call, error, values)
         self._refuse(error, call, callback)
         return None
 

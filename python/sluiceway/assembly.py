@@ -94,6 +94,8 @@ class Assembly:
         """Whether no network is behind it, so that no call can take long."""
         self.is_inline = options.sync or self.sends_nothing
         """Whether there is no thread: what is accepted is brought to its end before the call returns."""
+        self.is_captured = False
+        """Whether a test captures what is sent, so that every call goes through Python."""
         self._voice = voice = Voice(options.log_level)
         self.delivery = Delivery(
             clock=CLOCK,

@@ -12,7 +12,7 @@ from functools import update_wrapper
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
-from sluiceway import _native, awaiting, hosting, lifecycle, short_cuts
+from sluiceway import _native, awaiting, capturing, hosting, lifecycle, short_cuts
 from sluiceway.admission import Word
 from sluiceway.assembly import CLOCK, Assembly, Queue, deadline_in
 from sluiceway.delivery import Callback
@@ -112,6 +112,7 @@ class Client(_native.Inlet):
         if self._options.endpoint.scheme == "http" and not self._options.endpoint.is_loopback:
             _in_clear.give()
         hosting.load_early()
+        capturing.clients.add(self)
         self._build()
 
     def flush(
@@ -274,19 +275,37 @@ class Client(_native.Inlet):
         return self._assembly
 
     def _build(self) -> None:
-        options = self._options
-        queue = _native_queue(self._page, options)
-        self._assembly = Assembly(self._page, options, cast("Queue", queue), _WORDS, VERSION, self._steps)
+        self._assembly = capturing.assemble(self._page, self._options, self._put_together)
         if self._closed:
-            queue.close()
+            self._assembly.queue.close()
         self._choose_way()
+
+    def _put_together(self, page: Vendor, options: Options, around: Callable[[Queue], Queue] | None = None) -> Assembly:
+        queue = cast("Queue", _native_queue(page, options))
+        return Assembly(page, options, queue if around is None else around(queue), _WORDS, VERSION, self._steps)
+
+    def _take_back(self, assembly: Assembly, closed: bool) -> None:
+        """Go on with what a test put aside."""
+        self._closed = closed
+        if assembly is _NO_ENGINE_YET:
+            self._put_off()
+            return
+        self._assembly = assembly
+        self._choose_way()
+
+    def _put_off(self) -> None:
+        """Have an engine made by whatever wants one next: what a test made may never be used again."""
+        self._open(None)
+        self._assembly = _NO_ENGINE_YET
+        self._push = _nobody_there
 
     def _choose_way(self) -> None:
         """Decide how a call goes: straight into the engine, or through Python, or nowhere."""
         options, queue = self._options, cast("_native.Queue", self._assembly.queue)
-        if os.environ.get(DISABLED_VARIABLE, "").lower() in ("1", "true", "yes", "on"):
+        captured = self._assembly.is_captured
+        if not captured and os.environ.get(DISABLED_VARIABLE, "").lower() in ("1", "true", "yes", "on"):
             self._push = _take_and_forget
-        elif self._steps or options.opt_out or options.sync:
+        elif captured or self._steps or options.opt_out or options.sync:
             self._open(None)
             self._push = queue.offer
         else:
@@ -323,6 +342,28 @@ def _shielded(call: Callable[[], _Answer], instead: _Answer) -> _Answer:
 def _take_and_forget(*_: object) -> bool:
     """Stand in for `push` where SLUICEWAY_DISABLED is set: every call is a no-op that answers True."""
     return True
+
+
+def _nobody_there(*_: object) -> int:
+    """Stand in for `push` where no engine is there yet."""
+    return _native.STALE
+
+
+class _NoEngineYet:
+    """Stands in for an assembly: as stale as one of a parent's, so that the next use makes another."""
+
+    stale = True
+
+    @property
+    def queue(self) -> _NoEngineYet:
+        """Stands in for a queue, too."""
+        return self
+
+    def forget(self) -> None:
+        """Do nothing."""
+
+
+_NO_ENGINE_YET = cast("Assembly", _NoEngineYet())
 
 
 def _native_queue(vendor: Vendor, options: Options) -> _native.Queue:

@@ -31,8 +31,10 @@ if TYPE_CHECKING:
         assert_tracked,
         captured_events,
     )
+    from sluiceway.testing.captor import capture
     from sluiceway.testing.captured import CapturedEvent
     from sluiceway.testing.collection import CapturedEvents
+    from sluiceway.testing.guarding import StrictServer
     from sluiceway.testing.ledger import Logged, Received, ReceiverStats
     from sluiceway.testing.memory import MemoryTransport
     from sluiceway.testing.process import ReceiverProcess
@@ -60,6 +62,7 @@ __all__ = [
     "ReceiverStats",
     "RefusedCall",
     "Script",
+    "StrictServer",
     "answers",
     "assert_aliased",
     "assert_grouped",
@@ -70,6 +73,7 @@ __all__ = [
     "assert_sent",
     "assert_tracked",
     "assertion_for",
+    "capture",
     "captured_events",
 ]
 
@@ -90,6 +94,7 @@ _HOMES = {
     "ReceiverStats": "ledger",
     "RefusedCall": "refused",
     "Script": "script",
+    "StrictServer": "guarding",
     "assert_aliased": "assertions",
     "assert_grouped": "assertions",
     "assert_identified": "assertions",
@@ -99,6 +104,7 @@ _HOMES = {
     "assert_sent": "assertions",
     "assert_tracked": "assertions",
     "assertion_for": "writing",
+    "capture": "captor",
     "captured_events": "assertions",
 }
 

@@ -135,6 +135,11 @@ class CapturedEvents(Sequence[CapturedEvent]):
         """
         return self._stamps.freeze(moment)
 
+    @property
+    def clock(self) -> Clock | None:
+        """The clock that stands still, if one does."""
+        return self._stamps.clock
+
     def number_ids(self) -> Ids:
         """Give each event captured from now on that brings no id of its own the next of a fixed row of UUIDs."""
         return self._stamps.number()

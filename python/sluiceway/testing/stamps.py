@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from datetime import datetime, timedelta, timezone
 from uuid import UUID
@@ -73,6 +74,15 @@ class Stamps:
         """Number the ids, going on where they are numbered already."""
         self.ids = self.ids or Ids()
         return self.ids
+
+    def next_id(self, moment: datetime) -> UUID:
+        """Return the id of an event that brings none: a number, or else one as the engine makes them, by the time."""
+        if self.ids is not None:
+            return self.ids.take()
+        milliseconds = int(moment.timestamp() * 1000) & (2**48 - 1)
+        random = int.from_bytes(os.urandom(10), "big")
+        version_7 = milliseconds << 80 | 0x7 << 76 | (random >> 68) << 64 | 0b10 << 62 | random & (2**62 - 1)
+        return UUID(int=version_7)
 
     def now(self) -> datetime:
         """Return the moment: that of the clock, or Python's own, which freezegun and time-machine can stop as well."""

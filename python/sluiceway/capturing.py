@@ -1,0 +1,108 @@
+"""Where a test steps between the clients of a process and the network: which clients there are, and who captures.
+
+No call asks here. A client asks once, when its parts are put together: in its constructor, and in the child of a fork.
+Whoever begins to capture has every client put its parts together anew, aside from those it had, and gives it those back
+at the end. What waited in them for the network waits there meanwhile, or is sent by the worker that they have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from weakref import WeakSet, ref
+
+from sluiceway.threads import allocate_rlock
+
+if TYPE_CHECKING:
+    from sluiceway.assembly import Assembly, Queue
+    from sluiceway.client import Client
+    from sluiceway.options import Options
+    from sluiceway.vendors.base import Vendor
+
+
+class Make(Protocol):
+    """Puts the parts of one client together; ``around`` may wrap its queue."""
+
+    def __call__(self, page: Vendor, options: Options, around: Callable[[Queue], Queue] | None = None, /) -> Assembly:
+        """Return them."""
+        ...
+
+
+class Capture(Protocol):
+    """Who captures what clients send."""
+
+    def takes(self, options: Options) -> bool:
+        """Whether it captures a client of these options."""
+        ...
+
+    def assemble(self, page: Vendor, options: Options, make: Make) -> Assembly:
+        """Put the parts of a client together so that nothing leaves the process."""
+        ...
+
+
+class _Kept(NamedTuple):
+    """What a client had before."""
+
+    client: ref[Client]
+    assembly: Assembly
+    closed: bool
+
+
+clients: WeakSet[Client] = WeakSet()
+"""Every client of this process."""
+
+_capture: Capture | None = None
+_kept: list[_Kept] = []
+# A collection may run `Client.__del__` in the middle; nothing of that comes here, but a signal's handler may.
+_lock = allocate_rlock()
+
+
+def assemble(page: Vendor, options: Options, make: Make) -> Assembly:
+    """Put the parts of a client together, as whoever captures wants it, if anybody does."""
+    capture = _capture
+    return (
+        make(page, options) if capture is None or not capture.takes(options) else capture.assemble(page, options, make)
+    )
+
+
+def begin(capture: Capture) -> None:
+    """Have every client of the process captured, and every one that is made from now on. Raises RuntimeError if one is.
+
+    A call that another thread is in the middle of may still go its old way.
+    """
+    global _capture  # noqa: PLW0603  (a process has one network)
+    with _lock:
+        if _capture is not None:
+            raise RuntimeError("somebody captures already")
+        _capture = capture
+        for client in list(clients):
+            # None in the middle of a constructor, which will ask by itself.
+            assembly: Assembly | None = getattr(client, "_assembly", None)
+            if assembly is not None:
+                _kept.append(_Kept(ref(client), assembly, client._closed))
+                client._build()
+
+
+def end() -> None:
+    """Give every client back what it had. One that was made meanwhile gets an engine with its next call."""
+    global _capture  # noqa: PLW0603
+    with _lock:
+        _capture = None
+        before = {id(client): kept for kept in _kept if (client := kept.client()) is not None}
+        captured: list[Any] = []
+        for client in list(clients):
+            assembly: Assembly | None = getattr(client, "_assembly", None)
+            if assembly is None or not assembly.is_captured:
+                continue
+            captured.append(assembly)
+            kept = before.get(id(client))
+            if kept is None:
+                client._put_off()
+            else:
+                client._take_back(kept.assembly, kept.closed)
+        for kept in _kept:
+            if kept.client() is None:
+                kept.assembly.forget()
+        _kept.clear()
+        for assembly in captured:
+            assembly.close(0.0)
