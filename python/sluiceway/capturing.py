@@ -8,8 +8,9 @@ at the end. What waited in them for the network waits there meanwhile, or is sen
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
-from weakref import WeakSet, ref
+from weakref import WeakValueDictionary, ref
 
 from sluiceway.threads import allocate_rlock
 
@@ -48,13 +49,17 @@ class _Kept(NamedTuple):
     closed: bool
 
 
-clients: WeakSet[Client] = WeakSet()
-"""Every client of this process."""
-
+# By id: a class of the user's may compare and hash as it likes.
+_clients: WeakValueDictionary[int, Client] = WeakValueDictionary()
 _capture: Capture | None = None
 _kept: list[_Kept] = []
 # A collection may run `Client.__del__` in the middle; nothing of that comes here, but a signal's handler may.
 _lock = allocate_rlock()
+
+
+def know(client: Client) -> None:
+    """Remember a client for as long as it lives."""
+    _clients[id(client)] = client
 
 
 def assemble(page: Vendor, options: Options, make: Make) -> Assembly:
@@ -75,7 +80,7 @@ def begin(capture: Capture) -> None:
         if _capture is not None:
             raise RuntimeError("somebody captures already")
         _capture = capture
-        for client in list(clients):
+        for client in list(_clients.values()):
             # None in the middle of a constructor, which will ask by itself.
             assembly: Assembly | None = getattr(client, "_assembly", None)
             if assembly is not None:
@@ -90,7 +95,7 @@ def end() -> None:
         _capture = None
         before = {id(client): kept for kept in _kept if (client := kept.client()) is not None}
         captured: list[Any] = []
-        for client in list(clients):
+        for client in list(_clients.values()):
             assembly: Assembly | None = getattr(client, "_assembly", None)
             if assembly is None or not assembly.is_captured:
                 continue
@@ -102,7 +107,10 @@ def end() -> None:
                 client._take_back(kept.assembly, kept.closed)
         for kept in _kept:
             if kept.client() is None:
-                kept.assembly.forget()
+                # What its client would have done that was collected meanwhile.
+                with suppress(Exception):
+                    kept.assembly.forget()
         _kept.clear()
         for assembly in captured:
-            assembly.close(0.0)
+            with suppress(Exception):
+                assembly.close(0.0)

@@ -112,7 +112,7 @@ class Client(_native.Inlet):
         if self._options.endpoint.scheme == "http" and not self._options.endpoint.is_loopback:
             _in_clear.give()
         hosting.load_early()
-        capturing.clients.add(self)
+        capturing.know(self)
         self._build()
 
     def flush(

@@ -109,8 +109,9 @@ class Wanted:
         """Return whether it is of the type. Whoever names ``$pageview`` means it, whichever type that is."""
         if not self.kind or event.type == self.kind:
             return True
-        named = self.fields.get("event")
-        return self.kind == "track" and named is not None and bool(event.event) and matches(named, event.event)
+        if self.kind != "track" or self.fields.get("event") is None or event.vendor not in ("posthog", "amplitude"):
+            return False
+        return bool(event.event) and matches(self.fields["event"], event.event)
 
     def differences(self, event: CapturedEvent) -> list[Difference]:
         """Return where an event is not as asked for, its type aside."""
@@ -154,7 +155,7 @@ def find(
         lines = [f"{_as_expected(len(found))}, not {wanted.times}: {wanted}"]
     else:
         lines = [f"no event is as expected: {wanted}", *_nearest(events, wanted)]
-    raise AssertionError("\n".join([*lines, *_sent(events, refused, notes)]))
+    raise _failure([*lines, *_sent(events, refused, notes)])
 
 
 def find_none(
@@ -165,7 +166,14 @@ def find_none(
     found = [event for event in events if wanted.matches(event)]
     if found:
         lines = [f"{_as_expected(len(found))}, but none should be: {wanted}"]
-        raise AssertionError("\n".join([*lines, *_sent(events, refused, notes)]))
+        raise _failure([*lines, *_sent(events, refused, notes)])
+
+
+def _failure(lines: Sequence[str]) -> AssertionError:
+    """Mark the error as one that tells what was sent, so that the plugin does not tell it again."""
+    error = AssertionError("\n".join(lines))
+    error.tells_what_was_sent = True  # type: ignore[attr-defined]
+    return error
 
 
 def repr_of(value: Any) -> str:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -67,6 +68,8 @@ def matches(expected: Any, sent: Any) -> bool:
         return isinstance(sent, expected) and (expected is bool or not isinstance(sent, bool))
     if isinstance(expected, datetime):
         return not isinstance(sent, (int, float)) and moment_of(expected) == moment_of(sent)
+    if isinstance(expected, UUID):
+        return bool(str(expected) == sent)
     if callable(expected):
         try:
             return bool(expected(sent))

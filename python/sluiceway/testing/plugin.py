@@ -98,14 +98,15 @@ def sluiceway_server(request: pytest.FixtureRequest, sluiceway_options: KitOptio
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
     """Show what was captured with a test that fails."""
     outcome = yield
     events = getattr(item, "funcargs", {}).get("sluiceway_events")
     if events is None:
         return
     report = outcome.get_result()
-    if report.when == "call" and report.failed:
+    told = call.excinfo is not None and hasattr(call.excinfo.value, "tells_what_was_sent")
+    if report.when == "call" and report.failed and not told:
         report.sections.append(("what sluiceway captured", str(events)))
 
 
