@@ -327,7 +327,7 @@ def test_coroutines_of_pytest_asyncio(pytester: pytest.Pytester) -> None:
             assert_tracked("Sold")
     """)
     pytester.makeini("[pytest]\nasyncio_mode = strict\n")
-    run(pytester, "-p", "pytest_asyncio").assert_outcomes(passed=1)
+    run(pytester, "-p", "pytest_asyncio.plugin").assert_outcomes(passed=1)
 
 
 def test_a_loop_of_the_tests_own(pytester: pytest.Pytester) -> None:

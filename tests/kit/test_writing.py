@@ -70,7 +70,7 @@ def is_literal(node: ast.expr) -> None:
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_the_same_event_passes_the_copied_test(vendor: str, data: st.DataObject) -> None:
     event = data.draw(made.by_vendor[vendor])
@@ -80,7 +80,7 @@ def test_the_same_event_passes_the_copied_test(vendor: str, data: st.DataObject)
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(event=made.broken)
 def test_what_is_no_event_of_the_vendors_is_written_as_well(vendor: str, event: dict[str, Any]) -> None:
     text = assertion_for(vendor, event)
