@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import re
+import sys
 import threading
 import warnings
 from pathlib import Path
@@ -220,8 +221,6 @@ def test_no_thread_no_socket_and_no_file(clients: Clients) -> None:
     with capture():  # loads what is loaded once
         for client in made:
             send(client, "Warm")
-    import sys
-
     sys.addaudithook(watch)
     try:
         threads = threading.active_count()
@@ -366,6 +365,17 @@ def test_a_test_after_another_keeps_nothing(clients: Clients) -> None:
     assert len(os.listdir("/proc/self/fd")) == open_files
     assert lifecycle._process is not None
     assert len(lifecycle._process.enrolled) <= 3
+
+
+def test_a_queue_is_referred_to_as_often_as_before(clients: Clients) -> None:
+    plain, slow = clients(Segment), clients(Segment, sync=True)
+    queues = [plain._assembly.queue, slow._assembly.queue]
+    before = list(map(sys.getrefcount, queues))
+    for _ in range(10):
+        with capture():
+            plain.track("u", "Sold")
+            slow.track("u", "Sold")
+    assert list(map(sys.getrefcount, queues)) == before
 
 
 # -- threads, loops, forks
