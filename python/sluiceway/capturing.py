@@ -9,50 +9,47 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary, ref
 
 from sluiceway.threads import allocate_rlock
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from sluiceway.assembly import Assembly, Queue
     from sluiceway.client import Client
     from sluiceway.options import Options
     from sluiceway.vendors.base import Vendor
 
+    class Make(Protocol):
+        """Puts the parts of one client together; ``around`` may wrap its queue."""
 
-class Make(Protocol):
-    """Puts the parts of one client together; ``around`` may wrap its queue."""
+        def __call__(
+            self, page: Vendor, options: Options, around: Callable[[Queue], Queue] | None = None, /
+        ) -> Assembly:
+            """Return them."""
+            ...
 
-    def __call__(self, page: Vendor, options: Options, around: Callable[[Queue], Queue] | None = None, /) -> Assembly:
-        """Return them."""
-        ...
+    class Capture(Protocol):
+        """Who captures what clients send."""
 
+        def takes(self, options: Options) -> bool:
+            """Whether it captures a client of these options."""
+            ...
 
-class Capture(Protocol):
-    """Who captures what clients send."""
+        def assemble(self, page: Vendor, options: Options, make: Make) -> Assembly:
+            """Put the parts of a client together so that nothing leaves the process."""
+            ...
 
-    def takes(self, options: Options) -> bool:
-        """Whether it captures a client of these options."""
-        ...
-
-    def assemble(self, page: Vendor, options: Options, make: Make) -> Assembly:
-        """Put the parts of a client together so that nothing leaves the process."""
-        ...
-
-
-class _Kept(NamedTuple):
-    """What a client had before."""
-
-    client: ref[Client]
-    assembly: Assembly
-    closed: bool
+    Kept = tuple[ref[Client], Assembly, bool]
+    """A client, and what it had before: its parts, and whether it was closed."""
 
 
 # By id: a class of the user's may compare and hash as it likes.
 _clients: WeakValueDictionary[int, Client] = WeakValueDictionary()
 _capture: Capture | None = None
-_kept: list[_Kept] = []
+_kept: list[Kept] = []
 # A collection may run `Client.__del__` in the middle; nothing of that comes here, but a signal's handler may.
 _lock = allocate_rlock()
 
@@ -65,9 +62,9 @@ def know(client: Client) -> None:
 def assemble(page: Vendor, options: Options, make: Make) -> Assembly:
     """Put the parts of a client together, as whoever captures wants it, if anybody does."""
     capture = _capture
-    return (
-        make(page, options) if capture is None or not capture.takes(options) else capture.assemble(page, options, make)
-    )
+    if capture is None or not capture.takes(options):
+        return make(page, options)
+    return capture.assemble(page, options, make)
 
 
 def begin(capture: Capture) -> None:
@@ -80,15 +77,12 @@ def begin(capture: Capture) -> None:
         if _capture is not None:
             raise RuntimeError("somebody captures already")
         _capture = capture
-        for client in list(_clients.values()):
-            # None in the middle of a constructor, which will ask by itself.
-            assembly: Assembly | None = getattr(client, "_assembly", None)
-            if assembly is not None:
-                _kept.append(_Kept(ref(client), assembly, client._closed))
-                has_short_cut = client._push == getattr(assembly.queue, "push", None)
-                client._build()
-                if has_short_cut:
-                    _give_back(assembly.queue)
+        try:
+            for client in list(_clients.values()):
+                _set_aside(client, capture)
+        except BaseException:
+            end()
+            raise
 
 
 def end() -> None:
@@ -96,7 +90,7 @@ def end() -> None:
     global _capture  # noqa: PLW0603
     with _lock:
         _capture = None
-        before = {id(client): kept for kept in _kept if (client := kept.client()) is not None}
+        before = {id(client): kept for kept in _kept if (client := kept[0]()) is not None}
         captured: list[Any] = []
         for client in list(_clients.values()):
             assembly: Assembly | None = getattr(client, "_assembly", None)
@@ -107,16 +101,28 @@ def end() -> None:
             if kept is None:
                 client._put_off()
             else:
-                client._take_back(kept.assembly, kept.closed)
-        for kept in _kept:
-            if kept.client() is None:
+                client._take_back(kept[1], kept[2])
+        for known, assembly, _ in _kept:
+            if known() is None:
                 # What its client would have done that was collected meanwhile.
                 with suppress(Exception):
-                    kept.assembly.forget()
+                    assembly.forget()
         _kept.clear()
         for assembly in captured:
             with suppress(Exception):
                 assembly.close(0.0)
+
+
+def _set_aside(client: Client, capture: Capture) -> None:
+    # None in the middle of a constructor, which will ask by itself.
+    assembly: Assembly | None = getattr(client, "_assembly", None)
+    if assembly is None or not capture.takes(client._options):
+        return
+    _kept.append((ref(client), assembly, client._closed))
+    has_short_cut = client._push == getattr(assembly.queue, "push", None)
+    client._build()
+    if has_short_cut:
+        _give_back(assembly.queue)
 
 
 def _give_back(queue: Queue) -> None:

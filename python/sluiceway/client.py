@@ -353,6 +353,7 @@ class _NoEngineYet:
     """Stands in for an assembly: as stale as one of a parent's, so that the next use makes another."""
 
     stale = True
+    is_captured = False
 
     @property
     def queue(self) -> _NoEngineYet:

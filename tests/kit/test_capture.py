@@ -17,6 +17,7 @@ from tests.kit.conftest import KEY, Clients
 
 from sluiceway import Amplitude, Identify, InvalidEvent, PostHog, Retry, RudderStack, Segment
 from sluiceway.testing import CapturedEvents, MemoryTransport, Receiver, capture
+from sluiceway.testing.captor import spare, spare_no_more
 
 
 def send(client: Any, name: str, **properties: Any) -> bool:
@@ -334,6 +335,41 @@ def test_captures_inside_each_other_all_see_what_is_sent(clients: Clients) -> No
         client.track("u", "Three")
         assert [event.event for event in outer] == ["One", "Two", "Three"]
         assert [event.event for event in inner] == ["Two"]
+
+
+def test_a_client_of_the_tests_own_server_is_left_alone(clients: Clients, receiver: Receiver) -> None:
+    client = clients(Segment, host=receiver.url)
+    assembly = client._assembly
+    spare(receiver.url)
+    try:
+        with capture() as events:
+            assert client._assembly is assembly
+            other = clients(Segment, host=receiver.url)
+            for each in (client, other):
+                each.track("u", "Sold")
+                assert each.flush().ok
+            assert events == []
+        assert client._assembly is assembly
+        assert len(receiver.events) == 2
+    finally:
+        spare_no_more(receiver.url)
+
+
+def test_a_capture_that_cannot_begin_leaves_nothing_behind(
+    clients: Clients, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = clients(Segment, host=receiver.url), clients(Segment, host=receiver.url)
+    monkeypatch.setattr("sluiceway.testing.captor.numbered", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError), capture():
+        pass
+    monkeypatch.undo()
+    for client in (first, second):
+        client.track("u", "Sold")
+        assert client.flush().ok
+    assert len(receiver.events) == 2
+    with capture() as events:
+        first.track("u", "Sold")
+        assert len(events) == 1
 
 
 def test_a_class_that_compares_clients_is_captured_one_by_one(clients: Clients) -> None:
