@@ -37,8 +37,10 @@ Default: TypeAlias = Callable[[Any], Any]
 MAX_DEPTH = 64
 """Containers inside each other, the field's own map included; the native walk has the same limit."""
 
-# A sum of this and a timedelta is exactly a datetime, also where a test has replaced the class of that name by its own.
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+# A sum of this and a timedelta is exactly a datetime, also where a test has replaced the class of that name by its own:
+# freezegun's derives from it, and if this is imported meanwhile, that is the one which is imported.
+_REAL = next(kind for kind in datetime.__mro__ if (kind.__module__, kind.__qualname__) == ("datetime", "datetime"))
+EPOCH: datetime = _REAL(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class Unserializable(Exception):

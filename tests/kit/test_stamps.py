@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import time
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -175,6 +177,43 @@ def test_pythons_own_clock_is_the_one_that_counts(
                 client.track("u", "Sold")
     stopped = datetime(2020, 9, 13, 12, 26, 40, 500_000, timezone.utc)
     assert [event.timestamp for event in sluiceway_events] == [stopped] * 4
+
+
+def test_a_class_in_the_place_of_datetime_does_not_stay_there() -> None:
+    """What freezegun does: the package may be imported while its class stands in the place of the real one."""
+    code = """
+import datetime
+
+real = datetime.datetime
+
+class Meta(type):
+    def __instancecheck__(cls, value):
+        return isinstance(value, real)
+
+    def __subclasscheck__(cls, other):
+        return issubclass(other, real)
+
+class FakeDate(datetime.date):
+    pass
+
+class Fake(real, FakeDate, metaclass=Meta):
+    def __add__(self, other):
+        sum = real.__add__(self, other)
+        return Fake(sum.year, sum.month, sum.day, sum.hour, sum.minute, sum.second, sum.microsecond, sum.tzinfo)
+
+datetime.datetime = Fake
+from sluiceway import Segment
+from sluiceway.testing import Receiver, capture
+
+datetime.datetime = real
+Receiver().close()
+with capture() as events:
+    client = Segment("KEY")
+    assert client.track("u", "Sold", {"at": real(2026, 1, 2), "fake": Fake(2026, 1, 2)}, timestamp=Fake(2026, 1, 2))
+    events.assert_tracked("Sold", timestamp="2026-01-02", properties={"at": real(2026, 1, 2), "fake": real(2026, 1, 2)})
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 0, ended.stderr
 
 
 @pytest.mark.parametrize("library", ["freezegun", "time_machine"])

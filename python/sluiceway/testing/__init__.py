@@ -109,6 +109,7 @@ _HOMES = {
 }
 
 
+# No `__dir__` that names what is not loaded yet: freezegun asks every module for everything that its `dir` has.
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
@@ -119,7 +120,3 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(f"sluiceway.testing.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -6,7 +6,6 @@ They ask for no less than `faults` does, and sometimes for more (an id is a text
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from functools import reduce
 from operator import or_
 from typing import Annotated, Any
@@ -14,6 +13,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from sluiceway.values import EPOCH
 from sluiceway.vendors.base import Call, Field, Vendor
 from sluiceway.vendors.rules import telling_keys
 
@@ -21,7 +21,9 @@ _OWN_ID = "own_id_"
 _OWN_TIME = "own_time_"
 _GIVEN_TIME = "given_time_"
 
-MOMENT = Annotated[datetime, Meta(tz=True)]
+# The class itself, also where freezegun has put a class of its own, which msgspec does not know, in its place.
+_DATETIME: Any = type(EPOCH)
+MOMENT = Annotated[_DATETIME, Meta(tz=True)]
 
 
 class Object(msgspec.Struct, gc=False):
