@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sluiceway.testing.captured import CapturedEvent
     from sluiceway.testing.collection import CapturedEvents
     from sluiceway.testing.guarding import StrictServer
+    from sluiceway.testing.kit_options import KitOptions
     from sluiceway.testing.ledger import Logged, Received, ReceiverStats
     from sluiceway.testing.memory import MemoryTransport
     from sluiceway.testing.process import ReceiverProcess
@@ -53,6 +54,7 @@ __all__ = [
     "Clock",
     "Expected",
     "Ids",
+    "KitOptions",
     "Limits",
     "Logged",
     "MemoryTransport",
@@ -85,6 +87,7 @@ _HOMES = {
     "Clock": "stamps",
     "Expected": "asserting",
     "Ids": "stamps",
+    "KitOptions": "kit_options",
     "Limits": "strict.reading",
     "Logged": "ledger",
     "MemoryTransport": "memory",

@@ -11,22 +11,12 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
-    from datetime import datetime
-    from typing import Any, TypedDict
+    from typing import Any
 
     from sluiceway.testing.collection import CapturedEvents
     from sluiceway.testing.guarding import StrictServer
+    from sluiceway.testing.kit_options import KitOptions
     from sluiceway.testing.stamps import Clock, Ids
-
-    class KitOptions(TypedDict, total=False):
-        """What the fixture ``sluiceway_options`` answers, and the marker ``sluiceway`` takes."""
-
-        strict: bool
-        freeze: datetime | str | float
-        ids: bool
-        vendor: str
-        allow_violations: bool
-
 
 _OPTIONS = ("allow_violations", "freeze", "ids", "strict", "vendor")
 _MARKER = "sluiceway({}): options of the fixtures of sluiceway, for one test".format(
@@ -43,9 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def sluiceway_options() -> KitOptions:
     """Options for all tests below the place where you define a fixture of this name; a marker overrides them.
 
-    ``strict``: calls that are refused as invalid raise. ``freeze``: a moment at which the clock stands. ``ids``: number
-    them. ``vendor``: which one ``sluiceway_server`` is, where requests do not tell. ``allow_violations``: what a strict
-    vendor would object to does not fail the test.
+    A dict with entries of `sluiceway.testing.KitOptions`.
     """
     return {}
 
