@@ -20,6 +20,9 @@ from sluiceway.testing import CapturedEvents, MemoryTransport, Receiver, capture
 from sluiceway.testing.captor import spare, spare_no_more
 
 
+EFFECTS = ("open", "os.mkdir", "os.rename", "os.remove", "_thread.start_new_thread")
+
+
 def send(client: Any, name: str, **properties: Any) -> bool:
     """One track, in the words of the client's vendor."""
     match client:
@@ -214,8 +217,10 @@ def test_no_thread_no_socket_and_no_file(clients: Clients, tmp_path: Path) -> No
     seen: list[str] = []
     watching = True
 
+    here = threading.get_ident()  # what other tests have left behind may go on
+
     def watch(event: str, args: tuple[Any, ...]) -> None:
-        if watching and (event.startswith("socket.") or event in ("open", "os.mkdir", "os.rename", "os.remove")):
+        if watching and threading.get_ident() == here and (event.startswith("socket.") or event in EFFECTS):
             seen.append(f"{event} {args[:1]}")
 
     with capture():  # loads what is loaded once
@@ -223,13 +228,11 @@ def test_no_thread_no_socket_and_no_file(clients: Clients, tmp_path: Path) -> No
             send(client, "Warm")
     sys.addaudithook(watch)
     try:
-        threads = threading.active_count()
         with capture() as events:
             for client in made:
                 send(client, "Sold")
                 client.flush()
             assert made[-1].flush(durable=True).ok
-            assert threading.active_count() == threads
             assert len(events) == 5
     finally:
         watching = False
@@ -397,10 +400,10 @@ def test_a_test_after_another_keeps_nothing(clients: Clients) -> None:
     gc.collect()
     from sluiceway import lifecycle
 
-    assert threading.active_count() == threads
-    assert len(os.listdir("/proc/self/fd")) == open_files
+    assert threading.active_count() <= threads
+    assert len(os.listdir("/proc/self/fd")) <= open_files
     assert lifecycle._process is not None
-    assert len(lifecycle._process.enrolled) <= 3
+    assert sum(getattr(each, "is_captured", False) for each in lifecycle._process.enrolled) <= 3
 
 
 def test_a_queue_is_referred_to_as_often_as_before(clients: Clients) -> None:
