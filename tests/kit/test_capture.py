@@ -19,8 +19,7 @@ from sluiceway import Amplitude, Identify, InvalidEvent, PostHog, RudderStack, S
 from sluiceway.testing import CapturedEvents, MemoryTransport, Receiver, capture
 from sluiceway.testing.captor import spare, spare_no_more
 
-
-EFFECTS = ("open", "os.mkdir", "os.rename", "os.remove", "_thread.start_new_thread")
+EFFECTS = ("open", "os.mkdir", "os.rename", "os.remove")
 
 
 def send(client: Any, name: str, **properties: Any) -> bool:
@@ -212,7 +211,7 @@ def test_nothing_of_the_users_own_is_asked_to_send(clients: Clients) -> None:
     assert asked == []
 
 
-def test_no_thread_no_socket_and_no_file(clients: Clients, tmp_path: Path) -> None:
+def test_no_thread_no_socket_and_no_file(clients: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = [*clients.all(), clients(RudderStack, spool="always", spool_dir=tmp_path)]
     seen: list[str] = []
     watching = True
@@ -227,6 +226,14 @@ def test_no_thread_no_socket_and_no_file(clients: Clients, tmp_path: Path) -> No
         for client in made:
             send(client, "Warm")
     sys.addaudithook(watch)
+    start = threading.Thread.start
+
+    def watched(thread: threading.Thread) -> None:
+        if threading.get_ident() == here:
+            seen.append(f"thread {thread.name}")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", watched)
     try:
         with capture() as events:
             for client in made:
