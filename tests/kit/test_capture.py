@@ -350,11 +350,11 @@ def test_captures_inside_each_other_all_see_what_is_sent(clients: Clients) -> No
 def test_a_client_of_the_tests_own_server_is_left_alone(clients: Clients, receiver: Receiver) -> None:
     client = clients(Segment, host=receiver.url)
     assembly = client._assembly
-    spare(receiver.url)
+    spare(receiver.port)
     try:
         with capture() as events:
             assert client._assembly is assembly
-            other = clients(Segment, host=receiver.url)
+            other = clients(Segment, host=f"http://localhost:{receiver.port}")
             for each in (client, other):
                 each.track("u", "Sold")
                 assert each.flush().ok
@@ -362,7 +362,7 @@ def test_a_client_of_the_tests_own_server_is_left_alone(clients: Clients, receiv
         assert client._assembly is assembly
         assert len(receiver.events) == 2
     finally:
-        spare_no_more(receiver.url)
+        spare_no_more(receiver.port)
 
 
 def test_a_capture_that_cannot_begin_leaves_nothing_behind(

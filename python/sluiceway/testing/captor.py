@@ -64,17 +64,17 @@ def capture(
         running.leave(events)
 
 
-def spare(url: str) -> None:
-    """Leave clients that are made from now on alone whose host is at ``url``: for a test's own server."""
-    _spared.append(url)
+def spare(port: int) -> None:
+    """Leave clients alone that send to this port of this machine: a server of the test's own listens there."""
+    _spared.append(port)
 
 
-def spare_no_more(url: str) -> None:
+def spare_no_more(port: int) -> None:
     """Take back what `spare` said."""
-    _spared.remove(url)
+    _spared.remove(port)
 
 
-_spared: list[str] = []
+_spared: list[int] = []
 
 
 class _Running:
@@ -106,7 +106,7 @@ class _Running:
 
     def takes(self, options: Options) -> bool:
         """Whether it captures a client of these options: any but those that speak to a server of the test's."""
-        return not any(options.endpoint.url.startswith(f"{url}/") for url in _spared)
+        return not (options.endpoint.is_loopback and options.endpoint.port in _spared)
 
     def assemble(self, page: Vendor, options: Options, make: capturing.Make) -> Assembly:
         """Put the parts of a client together with nothing behind them."""

@@ -75,11 +75,11 @@ def sluiceway_server(request: pytest.FixtureRequest, sluiceway_options: KitOptio
 
     options = _options(request, sluiceway_options)
     server = StrictServer(vendor=options.get("vendor"), allow_violations=options.get("allow_violations", False))
-    spare(server.url)
+    spare(server.port)
     try:
         yield server
     finally:
-        spare_no_more(server.url)
+        spare_no_more(server.port)
         server.close()
     if problem := server.problem():
         pytest.fail(problem, pytrace=False)

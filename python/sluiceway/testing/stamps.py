@@ -17,6 +17,9 @@ class Clock:
     def __init__(self, moment: datetime | str | float) -> None:
         self.set(moment)
 
+    def __repr__(self) -> str:
+        return f"<Clock at {self._now.isoformat()}>"
+
     @property
     def now(self) -> datetime:
         """The moment, in UTC."""
@@ -40,6 +43,9 @@ class Ids:
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
+
+    def __repr__(self) -> str:
+        return "<Ids, numbered>"
 
     def take(self) -> UUID:
         """Return the next one."""
