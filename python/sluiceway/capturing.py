@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakValueDictionary, ref
 
 from sluiceway.threads import allocate_rlock
@@ -45,6 +45,23 @@ if TYPE_CHECKING:
     Kept = tuple[ref[Client], Assembly, bool]
     """A client, and what it had before: its parts, and whether it was closed."""
 
+
+class _NoEngineYet:
+    """Stands in for an assembly: as stale as one of a parent's, so that the next use makes another."""
+
+    stale = True
+    is_captured = False
+
+    @property
+    def queue(self) -> _NoEngineYet:
+        """Stands in for a queue, too."""
+        return self
+
+    def forget(self) -> None:
+        """Do nothing."""
+
+
+NO_ENGINE_YET = cast("Assembly", _NoEngineYet())
 
 # By id: a class of the user's may compare and hash as it likes.
 _clients: WeakValueDictionary[int, Client] = WeakValueDictionary()

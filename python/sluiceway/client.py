@@ -287,7 +287,7 @@ class Client(_native.Inlet):
     def _take_back(self, assembly: Assembly, closed: bool) -> None:
         """Go on with what a test put aside."""
         self._closed = closed
-        if assembly is _NO_ENGINE_YET:
+        if assembly is capturing.NO_ENGINE_YET:
             self._put_off()
             return
         self._assembly = assembly
@@ -296,7 +296,7 @@ class Client(_native.Inlet):
     def _put_off(self) -> None:
         """Have an engine made by whatever wants one next: what a test made may never be used again."""
         self._open(None)
-        self._assembly = _NO_ENGINE_YET
+        self._assembly = capturing.NO_ENGINE_YET
         self._push = _nobody_there
 
     def _choose_way(self) -> None:
@@ -347,24 +347,6 @@ def _take_and_forget(*_: object) -> bool:
 def _nobody_there(*_: object) -> int:
     """Stand in for `push` where no engine is there yet."""
     return _native.STALE
-
-
-class _NoEngineYet:
-    """Stands in for an assembly: as stale as one of a parent's, so that the next use makes another."""
-
-    stale = True
-    is_captured = False
-
-    @property
-    def queue(self) -> _NoEngineYet:
-        """Stands in for a queue, too."""
-        return self
-
-    def forget(self) -> None:
-        """Do nothing."""
-
-
-_NO_ENGINE_YET = cast("Assembly", _NoEngineYet())
 
 
 def _native_queue(vendor: Vendor, options: Options) -> _native.Queue:
