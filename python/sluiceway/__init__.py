@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sluiceway.middleware import Middleware
     from sluiceway.report import BatchReport
     from sluiceway.retry import RetryPolicy
+    from sluiceway.scopes import OpenScope, Scope, scope
     from sluiceway.stats import FlushResult, SpoolStats, Stats
     from sluiceway.transport import KeptResponse, Request, Response, Transport, TransportError
     from sluiceway.vendors.amplitude import Amplitude
@@ -50,6 +51,7 @@ __all__ = [
     "KeptResponse",
     "Middleware",
     "OfflineRetryHandler",
+    "OpenScope",
     "Payload",
     "Plan",
     "PostHog",
@@ -60,6 +62,7 @@ __all__ = [
     "RetryPolicy",
     "Revenue",
     "RudderStack",
+    "Scope",
     "Segment",
     "SluicewayError",
     "SpoolError",
@@ -68,6 +71,7 @@ __all__ = [
     "Transport",
     "TransportError",
     "__version__",
+    "scope",
 ]
 
 _HOMES = {
@@ -84,6 +88,7 @@ _HOMES = {
     "KeptResponse": "sluiceway.transport",
     "Middleware": "sluiceway.middleware",
     "OfflineRetryHandler": "sluiceway.vendors.amplitude_retry",
+    "OpenScope": "sluiceway.scopes",
     "Payload": "sluiceway.vendors.amplitude_middleware",
     "Plan": "sluiceway.vendors.amplitude_values",
     "PostHog": "sluiceway.vendors.posthog",
@@ -94,6 +99,7 @@ _HOMES = {
     "RetryPolicy": "sluiceway.retry",
     "Revenue": "sluiceway.vendors.amplitude_values",
     "RudderStack": "sluiceway.vendors.rudderstack",
+    "Scope": "sluiceway.scopes",
     "Segment": "sluiceway.vendors.segment",
     "SluicewayError": "sluiceway.errors",
     "SpoolError": "sluiceway.errors",
@@ -101,6 +107,7 @@ _HOMES = {
     "Stats": "sluiceway.stats",
     "Transport": "sluiceway.transport",
     "TransportError": "sluiceway.transport",
+    "scope": "sluiceway.scopes",
 }
 
 _SUBINTERPRETER = (

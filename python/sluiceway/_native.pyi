@@ -5,6 +5,7 @@ Ctrl-C, `interrupt` or `close`, and never run Python code. No thread is ever sta
 """
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from types import FunctionType
 from typing import Any, Final, Literal, final
 
@@ -20,6 +21,7 @@ __all__ = [
     "QUEUE_FULL",
     "READS_DICTS",
     "REENTRANT",
+    "SCOPE",
     "STALE",
     "TIMESTAMP",
     "UNATTENDED",
@@ -28,6 +30,7 @@ __all__ = [
     "Field",
     "Inlet",
     "Queue",
+    "Scoped",
     "Shape",
     "__version__",
     "faults",
@@ -63,6 +66,9 @@ MESSAGE_ID: Final[int]
 """The slot of a parameter that is the message id."""
 TIMESTAMP: Final[int]
 """The slot of a parameter that is the timestamp."""
+
+SCOPE: Final[ContextVar[Scoped | None]]
+"""The innermost open scope; None and unset are none."""
 
 class Fault(RuntimeError):
     """The engine met an error of its own. What it quotes is nothing of anybody's."""
@@ -117,6 +123,7 @@ class Field:
         min_chars: int = 0,
         max_chars: int = 0,
         max_bytes: int = 0,
+        scope: str = "",
     ) -> Field:
         """Describe a field. What its kind and its rules do not take is HARD.
 
@@ -134,8 +141,39 @@ class Field:
         but for ASCII case, has fewer than `min_chars` or more than `max_chars` characters or more than `max_bytes` of
         UTF-8 (0: no limit), and an id without any visible character of ASCII.
 
-        Raises ValueError for an unknown kind and for rules that the kind has no use for.
+        `scope` says what the field takes of the innermost scope, for `push` alone, where the call does not give it:
+        `user`, `anonymous`, `who` an id, if no field of the call gives one; `context`, `grouped`, `groups` a dict, or
+        what the call's own dict has not; `entry` the context's entry of the field's key, which no field that takes
+        `context` has then. A text that begins with `$`, in a field of `kind`, is HARD.
+
+        Raises ValueError for an unknown kind or scope and for rules that the kind has no use for.
         """
+
+@disjoint_base
+class Scoped:
+    """A scope that is open: a tuple of what it says, which `push` finds by `SCOPE`.
+
+    The items are the user's id, the anonymous one, the first of these, context, context with the group, groups: each
+    None, or text or dict of exact plain values that nobody changes. Further items are the caller's own.
+    """
+
+    def __new__(cls, outer: Scoped | None, parts: tuple[Any, ...], inherited: tuple[Any, ...] | None, /) -> Self:
+        """`inherited` is what `outer` said when `parts` were made. Raises ValueError for fewer than six items."""
+
+    @property
+    def outer(self) -> Scoped | None:
+        """From which it inherits."""
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """What it says."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no outer scope was told anything since `parts` were made. If not, a push in it is HARD."""
+
+    def replace(self, was: tuple[Any, ...], parts: tuple[Any, ...], inherited: tuple[Any, ...] | None, /) -> bool:
+        """Put `parts` in the place of `was`; False if that is no longer there."""
 
 @final
 class Shape:

@@ -19,11 +19,12 @@ from contextlib import suppress
 from typing import Any, Literal, Protocol, TypeAlias
 
 from sluiceway import events as event_forms
-from sluiceway import middleware, nesting
+from sluiceway import inheriting, middleware, nesting
 from sluiceway.delivery import Callback, Delivery
 from sluiceway.engine import Clock
 from sluiceway.errors import DeliveryError, InvalidEvent, QueueFull
 from sluiceway.events import CheckedEvent
+from sluiceway.inheriting import Parts
 from sluiceway.middleware import Middleware
 from sluiceway.notices import Notice, Voice
 from sluiceway.options import Options
@@ -118,6 +119,7 @@ class Admission:
         delivery: Delivery,
         clock: Clock,
         steps: Sequence[Middleware],
+        said: Callable[[], Parts | None],
         must_not_block: Callable[[], bool],
         attend: Callable[[], bool],
         tell: Callable[[Callback, DeliveryError], None],
@@ -125,12 +127,13 @@ class Admission:
     ) -> None:
         """Keep the parts.
 
-        ``steps`` is the client's middleware, looked at anew for each event. ``must_not_block`` knows our own threads
-        and the exit; ``attend`` starts the worker if it does not run, and returns whether it does; ``tell`` tells a
-        callback an error.
+        ``steps`` is the client's middleware, looked at anew for each event; ``said`` tells what the scope says that the
+        call is made in. ``must_not_block`` knows our own threads and the exit; ``attend`` starts the worker if it does
+        not run, and returns whether it does; ``tell`` tells a callback an error.
         """
         self._vendor = vendor
         self._steps = steps
+        self._said = said
         self._run_middleware = vendor.run_middleware or middleware.run
         self._options = options
         self._queue = queue
@@ -205,11 +208,13 @@ class Admission:
         """Take the event or raise Refusal."""
         if callback is not None and not callable(callback):
             raise Refusal("invalid", "callback", f"must be callable, not {type(callback).__name__}")
-        if word == "queue_full" and self._options.on_full == "block":
+        said = self._said()
+        must_wait = word == "queue_full" and self._options.on_full == "block"
+        if must_wait and said is None:
             # The native walk took all of it, so there is nothing to look at more closely.
             event = CheckedEvent(message_id, timestamp, tuple(values))  # type: ignore[arg-type]
             return self._enter(number, call, callback, event)
-        if word != "hard":
+        if word != "hard" and not must_wait:
             raise self._refusal(word, call)
         if self._queue.closed:
             # Before anything of the user's runs for an event that has no chance.
@@ -217,6 +222,8 @@ class Admission:
         if self._options.opt_out:
             raise Refusal("opted_out", call.name, "is opted out of", arranged=True)
         try:
+            if said is not None:
+                values = inheriting.fill(call, values, said)
             event = event_forms.check(self._vendor, call, message_id, timestamp, values, extras)
             if self._steps:
                 event = self._through_middleware(call, event, extra)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,6 +27,7 @@ from sluiceway.endings import Endings
 from sluiceway.engine import Queue as ConsumersQueue
 from sluiceway.errors import DeliveryError, SpoolError
 from sluiceway.flushing import Flushing
+from sluiceway.inheriting import Parts
 from sluiceway.lanes import LaneKeeper
 from sluiceway.middleware import Middleware
 from sluiceway.notices import Voice
@@ -76,8 +77,12 @@ class Assembly:
         words: Words,
         version: str,
         steps: Sequence[Middleware],
+        said: Callable[[], Parts | None],
     ) -> None:
-        """Put the parts together. ``steps`` is the client's middleware, which may grow."""
+        """Put the parts together.
+
+        ``steps`` is the client's middleware, which may grow; ``said`` tells what the scope says that a call is made in.
+        """
         self.queue = queue
         self.exit_timeout = options.exit_timeout
         self._enabled = options.enable
@@ -188,6 +193,7 @@ class Assembly:
             delivery=self.delivery,
             clock=CLOCK,
             steps=steps,
+            said=said,
             must_not_block=self._must_not_block,
             attend=self.worker.start,
             tell=self._tell,

@@ -17,6 +17,7 @@ from sluiceway.admission import Word
 from sluiceway.assembly import CLOCK, Assembly, Queue, deadline_in
 from sluiceway.delivery import Callback
 from sluiceway.errors import DeliveryError
+from sluiceway.inheriting import Parts
 from sluiceway.notices import Notice
 from sluiceway.options import GivenOptions, Options, check_middleware, resolve
 from sluiceway.reading import as_secret
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, Unpack
 
+    from sluiceway.scopes import OpenScope
+
 VERSION: str = getattr(_native, "__version__", "0.1.0")
 
 # A library is silent until the program sets logging up.
@@ -40,6 +43,10 @@ logging.getLogger("sluiceway").addHandler(logging.NullHandler())
 DISABLED_VARIABLE = "SLUICEWAY_DISABLED"
 FLUSH_TIMEOUT_SECONDS = 10.0
 CLOSE_TIMEOUT_SECONDS = 10.0
+
+# What `scopes.py` needs of the engine.
+Scoped = _native.Scoped
+SCOPE = _native.SCOPE
 
 _WORDS: dict[int, Word] = {
     True: "accepted",
@@ -282,7 +289,7 @@ class Client(_native.Inlet):
 
     def _put_together(self, page: Vendor, options: Options, around: Callable[[Queue], Queue] | None = None) -> Assembly:
         queue = cast("Queue", _native_queue(page, options))
-        return Assembly(page, options, queue if around is None else around(queue), _WORDS, VERSION, self._steps)
+        return Assembly(page, options, queue if around is None else around(queue), _WORDS, VERSION, self._steps, _said)
 
     def _take_back(self, assembly: Assembly, closed: bool) -> None:
         """Go on with what a test put aside."""
@@ -337,6 +344,12 @@ def _shielded(call: Callable[[], _Answer], instead: _Answer) -> _Answer:
             with suppress(Exception):  # a handler or a filter of the user's
                 _at_fault.give(_native.faults()[1])
     return instead
+
+
+def _said() -> Parts | None:
+    """What the scope says that is open here."""
+    opened = SCOPE.get(None)
+    return None if opened is None else cast("OpenScope", opened).settled()
 
 
 def _take_and_forget(*_: object) -> bool:

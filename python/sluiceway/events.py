@@ -93,6 +93,14 @@ def _read(argument: str, check: Callable[..., Any], *arguments: Any) -> Any:
         raise InvalidEvent(argument, f"raised {type(error).__name__} while it was read") from None
 
 
+def check_id(argument: str, value: object) -> str:
+    """Return an id that is no event's yet, as text. Raises InvalidEvent. What one vendor asks for is not known here."""
+    if type(value) is str and value.isascii() and value.isprintable() and not value.isspace() and value:
+        return value
+    text: str = _read(argument, _id, Field(argument=argument, key=argument, kind="id"), value)
+    return text
+
+
 def to_dict(vendor: Vendor, call: Call, event: CheckedEvent) -> dict[str, Any]:
     """Return the event in the vendor's words, as middleware sees it. What the caller left out is left out."""
     told: dict[str, Any] = dict(call.constants)

@@ -87,6 +87,8 @@ def _place(
     place: dict[str, Any] = {"key": field.key, "kind": _native_kind(field, is_open), "required": field.required}
     if before:
         place["before"] = before
+    if field.scope:
+        place["scope"] = field.scope
     if is_open:
         place["watched"] = [*reserved(call, field, version), *field.watched]
         return place

@@ -219,7 +219,7 @@ def _page(settings: Settings, path: str) -> Vendor:
     limits = BATCH_LIMITS if settings.use_batch else AMPLITUDE.limits
     return msgspec.structs.replace(
         AMPLITUDE,
-        calls=(Call(name=track.name, fields=fields, one_of=track.one_of, prepare=prepare),),
+        calls=(msgspec.structs.replace(track, fields=fields, prepare=prepare),),
         path=path,
         limits=limits,
         envelope=partial(envelope, min_id_length=settings.min_id_length),

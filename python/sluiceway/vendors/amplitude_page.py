@@ -19,7 +19,19 @@ from sluiceway.retry import RetryPolicy
 from sluiceway.vendors.amplitude_judge import judge
 from sluiceway.vendors.amplitude_middleware import run
 from sluiceway.vendors.amplitude_values import IngestionMetadata, Plan
-from sluiceway.vendors.base import LIBRARY_NAME, Call, Envelope, Field, Kind, Lanes, Limits, Owner, Sending, Vendor
+from sluiceway.vendors.base import (
+    LIBRARY_NAME,
+    Call,
+    Envelope,
+    Field,
+    Kind,
+    Lanes,
+    Limits,
+    Owner,
+    Sending,
+    Takes,
+    Vendor,
+)
 
 TRACK = 0
 
@@ -73,44 +85,56 @@ REVENUE_EVENT = "revenue_amount"
 MAX_CACHED_EVENTS = 16_000
 
 
-def _id(key: str) -> Field:
-    return Field(argument=key, key=key, kind="id", min_chars=MIN_ID_CHARS, max_chars=MAX_ID_CHARS, refused=INVALID_IDS)
+def _id(key: str, scope: Takes) -> Field:
+    return Field(
+        argument=key,
+        key=key,
+        kind="id",
+        min_chars=MIN_ID_CHARS,
+        max_chars=MAX_ID_CHARS,
+        refused=INVALID_IDS,
+        scope=scope,
+    )
 
 
 def _library(version: str) -> bytes:
     return msgspec.json.encode(f"{LIBRARY_NAME}/{version}")
 
 
-def _fields(kind: Kind, *keys: str) -> list[Field]:
-    return [Field(argument=key, key=key, kind=kind) for key in keys]
+def _fields(kind: Kind, *keys: str, scope: Takes = "") -> list[Field]:
+    return [Field(argument=key, key=key, kind=kind, scope=scope) for key in keys]
 
 
 # "Keys for the event argument", the common ones first, then those that the clients send besides.
 FIELDS = (
-    Field(argument="event_type", key="event_type", kind="name", required=True),
-    _id("user_id"),
-    _id("device_id"),
-    *_fields("map", "event_properties", "user_properties", "groups"),
+    Field(argument="event_type", key="event_type", kind="name", required=True, scope="kind"),
+    _id("user_id", "user"),
+    _id("device_id", "anonymous"),
+    *_fields("map", "event_properties", scope="context"),
+    *_fields("map", "user_properties"),
+    *_fields("map", "groups", scope="groups"),
     # The client says who sent the event; a caller's own word wins.
     Field(argument="library", key="library", kind="label", default=_library),
-    *_fields("label", "ip"),
-    *_fields("int", "session_id"),
-    *_fields("label", "app_version", "platform", "os_name", "os_version"),
-    *_fields("label", "device_brand", "device_manufacturer", "device_model", "carrier"),
-    *_fields("label", "country", "region", "city", "dma", "language"),
+    # Where, on what and in which session: what a scope's context may say for many events.
+    *_fields("label", "ip", scope="entry"),
+    *_fields("int", "session_id", scope="entry"),
+    *_fields("label", "app_version", "platform", "os_name", "os_version", scope="entry"),
+    *_fields("label", "device_brand", "device_manufacturer", "device_model", "carrier", scope="entry"),
+    *_fields("label", "country", "region", "city", "dma", "language", scope="entry"),
     *_fields("number", "price"),
     *_fields("int", "quantity"),
     *_fields("number", "revenue"),
     Field(argument="product_id", key="productId", kind="label"),
     Field(argument="revenue_type", key="revenueType", kind="label"),
     *_fields("label", "currency"),
-    *_fields("number", "location_lat", "location_lng"),
+    *_fields("number", "location_lat", "location_lng", scope="entry"),
     *_fields("int", "event_id"),
     *_fields("map", "plan", "ingestion_metadata", "group_properties"),
     # A bool: the long way looks at it.
     Field(argument="skip_user_properties_sync", key="$skip_user_properties_sync", kind="any", guarded=True),
     *_fields("label", "idfa", "idfv", "adid", "android_id", "android_app_set_id"),
-    *_fields("label", "version_name", "user_agent", "partner_id", "uuid"),
+    *_fields("label", "version_name", "user_agent", scope="entry"),
+    *_fields("label", "partner_id", "uuid"),
 )
 
 ID_ARGUMENTS = ("user_id", "device_id")
@@ -139,6 +163,13 @@ def complete(
     if arguments["event_type"] == GROUP_IDENTIFY_EVENT and all(arguments[name] is None for name in ID_ARGUMENTS):
         # An event needs an id, and a group has no user: the Node client, too, makes one up.
         arguments["device_id"] = uuid4().hex
+
+
+def inherits(arguments: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """What an event takes of a scope. Groups of an Identify would put the user into them, and a group has no user."""
+    event_type = arguments["event_type"]
+    name = str.__str__(event_type) if isinstance(event_type, str) else ""
+    return {IDENTIFY_EVENT: ("user", "anonymous"), GROUP_IDENTIFY_EVENT: ()}.get(name)
 
 
 def _merged(argument: str, kind: type[Plan | IngestionMetadata], ours: Mapping[str, Any] | None, given: Any) -> Any:
@@ -187,7 +218,7 @@ def owner(event: bytes) -> Owner:
 
 AMPLITUDE = Vendor(
     name="amplitude",
-    calls=(Call(name="track", fields=FIELDS, one_of=ID_ARGUMENTS, prepare=complete),),
+    calls=(Call(name="track", fields=FIELDS, one_of=ID_ARGUMENTS, prepare=complete, inherits=inherits),),
     hosts=HOSTS,
     path=PATH,
     limits=LIMITS,

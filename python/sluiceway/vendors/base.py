@@ -8,7 +8,7 @@ receiver of the tests holds what arrives against the same fields (``rules.py``).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["id", "name", "label", "map", "number", "int", "any"]
 """What a field takes. id: str, int or UUID, sent as a non-empty str. name: a non-empty str. label: any str.
 map: a mapping. number: an int or a float. int: an int. any: whatever JSON can hold. A bool is no number."""
+
+Takes: TypeAlias = Literal["", "user", "anonymous", "who", "context", "grouped", "groups", "entry", "kind"]
+"""What a field takes of the scope that an event is made in, where the call does not say it. user, anonymous: that id;
+who: the user's or else the anonymous one. context, groups: that map, merged with the call's; grouped: the context with
+the entry ``groupId``. entry: the context's entry of the field's own key, which then is not part of the map that takes
+the context. kind takes nothing: a text that begins with ``$`` makes the call's ``inherits`` decide."""
 
 LIBRARY_NAME = "sluiceway"
 
@@ -59,6 +65,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     """The shortest and the longest text that the vendor takes, in characters; 0 is no limit."""
     max_bytes: int = 0
     """The longest text in bytes of UTF-8, where the vendor counts those; 0 is no limit."""
+    scope: Takes = ""
 
 
 Prepare: TypeAlias = Callable[[dict[str, Any]], None]
@@ -79,6 +86,9 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """Keys and values that each event of this call has, at its beginning: ``{"type": "track"}``."""
     one_of: tuple[str, ...] = ()
     prepare: Prepare | None = None
+    inherits: Callable[[Mapping[str, Any]], Collection[str] | None] | None = None
+    """Arguments of an event -> what its fields may take of a scope, for a call that stands for events of several kinds.
+    None, as its answer as well, is all that they say."""
     public: bool = True
     """Whether the class has a method of this name that does nothing but pass its parameters, named after the fields'
     arguments, on: then the native short cut goes in front of it."""

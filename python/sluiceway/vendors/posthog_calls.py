@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from sluiceway.errors import InvalidEvent
-from sluiceway.vendors.base import LIBRARY_NAME, Call, Field, Prepare
+from sluiceway.vendors.base import LIBRARY_NAME, Call, Field, Prepare, Takes
 
 Mode: TypeAlias = Literal["v0", "v1"]
 
@@ -30,6 +30,9 @@ ILLEGAL_IDS = tuple(f"{quote}{text}{quote}" for quote in ("", "'", '"') for text
 
 # rust/capture/src/v1/analytics/constants.rs. Of a longer distinct_id v0 keeps the first 200 characters.
 _V1_MAX_BYTES = 200
+
+# Events that are not what somebody did. PostHog's clients have calls for them, but capture takes them as well.
+_ABOUT_IDS = ("$identify", "$create_alias", "$merge_dangerously", "$groupidentify", "$set", "$set_once", "$unset")
 
 PROPERTIES = "properties"
 _PERSONLESS = "$process_person_profile"
@@ -48,23 +51,27 @@ def calls(
     # A field each, with a default: so what the call says under the same key takes its place.
     behind = tuple(_inside(f"super_properties.{key}", key, "any", default=_json(shared[key])) for key in shared)
 
-    def call(name: str, event: str, *fields: Field, steps: tuple[Prepare, ...] = ()) -> Call:
+    def call(name: str, event: str, *fields: Field, steps: tuple[Prepare, ...] = (), inherits: Any = None) -> Call:
         [owner] = [field.argument for field in fields if field.key == PROPERTIES]
         fields = (*fields, *behind)
         if promotion is not None:
             fields, steps = (*fields, *promotion.fields), (*steps, promotion.of(owner))
         constants = {"event": event} if event else {}
-        return Call(name=name, constants=constants, fields=fields, prepare=_chain(*steps))
+        return Call(name=name, constants=constants, fields=fields, prepare=_chain(*steps), inherits=inherits)
 
     def properties(argument: str) -> Field:
         watched, ours = (_PROMOTED, None) if promotion else ((), _library)
-        return Field(argument=argument, key=PROPERTIES, kind="map", ours=ours, watched=watched)
+        # As in PostHog's Python client, whose contexts are part of what is captured and of no other call.
+        scope: Takes = "context" if argument == PROPERTIES else ""
+        return Field(argument=argument, key=PROPERTIES, kind="map", ours=ours, watched=watched, scope=scope)
 
     distinct_id = Field(argument="distinct_id", key="distinct_id", kind="id", required=True, max_bytes=max_bytes)
     merging_id = msgspec.structs.replace(distinct_id, refused=ILLEGAL_IDS)
+    # Not where the id is what the call is about: whose properties are set, who is merged into whom.
+    acting_id = msgspec.structs.replace(distinct_id, scope="who")
     # Always there, so that a map without entries of ours can begin with it.
     geoip = _inside("disable_geoip", "$geoip_disable", "any", default=b"true" if disable_geoip else b"false")
-    groups = _inside("groups", "$groups", "map")
+    groups = _inside("groups", "$groups", "map", scope="groups")
     own = properties("event_properties")
     person = {
         key: _inside("properties", key, "map", required=True)
@@ -76,12 +83,13 @@ def calls(
         call(
             "capture",
             "",
-            Field(argument="event", key="event", kind="name", required=True, max_bytes=max_bytes),
-            distinct_id,
+            Field(argument="event", key="event", kind="name", required=True, max_bytes=max_bytes, scope="kind"),
+            acting_id,
             geoip,
             properties("properties"),
             groups,
             steps=(_without_person,),
+            inherits=_inherits,
         ),
         call(
             "identify",
@@ -107,7 +115,7 @@ def calls(
         call(
             "group_identify",
             "$groupidentify",
-            distinct_id,
+            acting_id,
             geoip,
             _inside("group_type", "$group_type", "name", required=True),
             _inside("group_key", "$group_key", "id", required=True),
@@ -120,7 +128,7 @@ def calls(
         call(
             "page_view",
             "$pageview",
-            distinct_id,
+            acting_id,
             geoip,
             _inside("url", "$current_url", "name", required=True),
             properties("properties"),
@@ -150,6 +158,11 @@ def _chain(*steps: Prepare) -> Prepare | None:
 
 
 # -- what completes an event
+
+
+def _inherits(arguments: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Nothing for an event that changes persons or groups: it is about the ids that it names."""
+    return () if _text(arguments["event"]) in _ABOUT_IDS else None
 
 
 def _without_person(arguments: dict[str, Any]) -> None:

@@ -41,7 +41,7 @@ def _library(version: str) -> dict[str, Any]:
 
 
 # Unlike Segment's, RudderStack's clients let no caller name another library.
-_CONTEXT = Field(argument="context", key="context", kind="map", ours=_library)
+_CONTEXT = Field(argument="context", key="context", kind="map", scope="context", ours=_library)
 # All destinations, in the words of RudderStack's Python client.
 _INTEGRATIONS = Field(argument="integrations", key="integrations", kind="map", default=b'{"All":true}')
 _CHANNEL = {"channel": "server"}

@@ -30,7 +30,7 @@ LIMITS = Limits(max_event_bytes=32_768, max_batch_bytes=500_000, max_batch_event
 HOSTS = {"us": "https://api.segment.io", "eu": "https://events.eu1.segmentapis.com"}
 
 # Every event says which library sent it, as the Spec asks; a caller's own context.library wins.
-_CONTEXT = Field(argument="context", key="context", kind="map", library=True)
+_CONTEXT = Field(argument="context", key="context", kind="map", scope="context", library=True)
 _INTEGRATIONS = Field(argument="integrations", key="integrations", kind="map", default=b"{}")
 
 CALLS = (

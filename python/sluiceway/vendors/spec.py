@@ -9,6 +9,8 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from sluiceway.vendors.base import LIBRARY_NAME, Call, Field
 
 IDENTIFY, TRACK, PAGE, SCREEN, GROUP, ALIAS = range(6)
@@ -19,7 +21,11 @@ PREVIOUS_ID = Field(argument="previous_id", key="previousId", kind="id", require
 TRAITS = Field(argument="traits", key="traits", kind="map", default=b"{}")
 EITHER_ID = ("user_id", "anonymous_id")
 
-_IDS = (USER_ID, ANONYMOUS_ID)
+# An alias says what two ids are to each other: it never takes one from a scope.
+_IDS = (
+    msgspec.structs.replace(USER_ID, scope="user"),
+    msgspec.structs.replace(ANONYMOUS_ID, scope="anonymous"),
+)
 _EVENT = Field(argument="event", key="event", kind="name", required=True)
 _GROUP_ID = Field(argument="group_id", key="groupId", kind="id", required=True)
 _PROPERTIES = Field(argument="properties", key="properties", kind="map", default=b"{}")
@@ -45,11 +51,16 @@ def five_calls(
         Call(
             name=name,
             constants={"type": name, **(constants or {})},
-            fields=(*_IDS, *own, context, integrations),
+            fields=(*_IDS, *own, _inheriting(context, name), integrations),
             one_of=EITHER_ID,
         )
         for name, own in fields.items()
     )
+
+
+def _inheriting(context: Field, call: str) -> Field:
+    """The context of a call. Its ``groupId`` is for "non-group calls" (connections/spec/common, "Context fields")."""
+    return msgspec.structs.replace(context, scope="context" if call == "group" else "grouped")
 
 
 def basic_headers(write_key: str, version: str) -> dict[str, str]:

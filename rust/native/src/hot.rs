@@ -8,7 +8,6 @@
 //! Measured on the method of 694-byte events: 0.11 us less a call, of 0.51.
 #![allow(unsafe_code, reason = "a C function gets its arguments as an array of borrowed pointers")]
 
-mod names;
 mod object;
 
 use std::{ffi::c_long, ptr};
@@ -28,12 +27,12 @@ use crate::{
     entries::Entries,
     fault::quiet,
     inlet::Inlet,
+    names::{Names, Parameter},
     outcome::UNATTENDED,
     push::{self, Call},
     queue::Queue,
     values::Places,
 };
-use names::{Names, Parameter};
 use object::Hot;
 
 /// Where a parameter's value goes: the field of that index, or one of these.

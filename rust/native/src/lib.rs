@@ -6,10 +6,12 @@ mod error;
 mod fault;
 mod hot;
 mod inlet;
+mod names;
 mod outcome;
 mod process;
 mod push;
 mod queue;
+mod scope;
 mod shape;
 mod stamp;
 mod text;
@@ -38,6 +40,8 @@ mod _native {
     #[pymodule_export]
     use crate::queue::Queue;
     #[pymodule_export]
+    use crate::scope::Scoped;
+    #[pymodule_export]
     use crate::shape::{Field, Shape};
 
     #[pymodule_init]
@@ -48,6 +52,7 @@ mod _native {
         crate::walk::rare::prepare(module.py())?;
         module.add("READS_DICTS", crate::entries::prove(module.py())?)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("SCOPE", crate::scope::variable(module.py())?)?;
         for (name, slot) in crate::hot::SLOTS {
             module.add(name, slot)?;
         }

@@ -4,6 +4,8 @@
 //! measured at a tenth of the whole call.
 #![allow(unsafe_code, reason = "a C function gets its arguments as an array of borrowed pointers")]
 
+mod scoped;
+
 use std::{cell::Cell, ffi::c_long};
 
 use pyo3::{
@@ -16,6 +18,7 @@ use crate::{
     fault::quiet,
     outcome::{self, HARD, INTERNAL, REENTRANT, STALE},
     queue::Queue,
+    scope,
     stamp::{self, Id},
     values::Values,
     walk::{Stop, Walk},
@@ -205,8 +208,15 @@ pub(crate) unsafe fn take(py: Python<'_>, queue: &Queue, call: &Call, values: Va
     if values.len() > layout.fields.len() {
         return None;
     }
+    // What Python has checked has taken its part already.
+    if !call.is_checked && scope::is_used() {
+        // SAFETY: promised by the caller.
+        return Some(unsafe { scoped::take(py, queue, layout, call, values) });
+    }
     // SAFETY: promised by the caller.
-    Some(with_scratch(|scratch| unsafe { record(py, queue, layout, call, values, scratch) }))
+    Some(with_scratch(|scratch| unsafe {
+        record(py, queue, layout, call, values.given(), scratch, |walk| fields(walk, layout, values))
+    }))
 }
 
 #[inline]
@@ -237,7 +247,7 @@ fn new_scratch() -> Option<Box<Scratch>> {
     Some(Box::new(Scratch { tape: Tape::default(), space: Vec::new(), ids }))
 }
 
-/// Makes the record and pushes it.
+/// Makes the record and pushes it. `given` are the fields whose values `fields` walks.
 ///
 /// # Safety
 /// As [`take`].
@@ -247,11 +257,12 @@ unsafe fn record(
     queue: &Queue,
     layout: &Layout,
     call: &Call,
-    values: Values<'_>,
+    given: u64,
     scratch: &mut Scratch,
+    fields: impl FnOnce(&mut Walk<'_, '_>) -> Result<(), Stop>,
 ) -> c_long {
     let queue = queue.core();
-    if !layout.allows(values.given()) {
+    if !layout.allows(given) {
         return HARD;
     }
     let Scratch { tape, space, ids } = scratch;
@@ -279,8 +290,7 @@ unsafe fn record(
     let mut walk = Walk::new(py, layout, limit, call.is_checked, (tape, space, queue.keys()));
     let own_id = if let Id::Text(text) = id { walk.whole(&text) } else { Ok(()) };
     failpoint!("native::walk");
-    // SAFETY: promised by the caller.
-    let walked = own_id.and_then(|()| unsafe { fields(&mut walk, layout, values) });
+    let walked = own_id.and_then(|()| fields(&mut walk));
     let replaced = walk.replaced;
     match walked {
         Ok(()) => {}

@@ -26,6 +26,7 @@ use crate::{
     error,
     fault::{self, caught},
     process, push,
+    scope::Roles,
     shape::Shape,
 };
 
@@ -39,6 +40,8 @@ pub(crate) struct Queue {
     generation: u64,
     /// Batches that were taken and never reached Python: the next to be handed out.
     unreturned: Mutex<Vec<batch::Batch>>,
+    /// As they were given, by their numbers.
+    shapes: Vec<Py<Shape>>,
 }
 
 /// A batch on its way to Python. Unless it arrives, it goes back to its queue.
@@ -63,6 +66,12 @@ impl Queue {
     #[inline]
     pub(crate) fn core(&self) -> &queue::Queue {
         &self.inner
+    }
+
+    /// What an event of that shape takes from a scope.
+    #[inline]
+    pub(crate) fn roles(&self, shape: usize) -> Option<&Roles> {
+        self.shapes.get(shape).map(|shape| &shape.get().1)
     }
 
     /// The queue, if it is this process's: its locks may be held for ever in a child.
@@ -104,7 +113,7 @@ impl Queue {
     #[expect(clippy::too_many_arguments, reason = "keyword-only in Python, where each is named")]
     #[expect(clippy::needless_pass_by_value, reason = "what pyo3 extracts")]
     fn new(
-        shapes: Vec<PyRef<'_, Shape>>,
+        shapes: Vec<Py<Shape>>,
         max_queue_events: u64,
         max_queue_bytes: u64,
         max_event_bytes: usize,
@@ -119,7 +128,7 @@ impl Queue {
         let limits =
             Limits::new(max_event_bytes, max_batch_bytes, max_batch_events, envelope_bytes).map_err(error::to_py)?;
         let settings = Settings {
-            shapes: shapes.iter().map(|shape| shape.0.clone()).collect(),
+            shapes: shapes.iter().map(|shape| shape.get().0.clone()).collect(),
             limits,
             max_queue_events,
             max_queue_bytes,
@@ -131,7 +140,7 @@ impl Queue {
         caught(|| {
             failpoint!("native::new");
             let inner = ManuallyDrop::new(Box::new(queue::Queue::new(settings)));
-            Ok(Self { inner, generation: fork::generation(), unreturned: Mutex::default() })
+            Ok(Self { inner, generation: fork::generation(), unreturned: Mutex::default(), shapes })
         })
     }
 

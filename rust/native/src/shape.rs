@@ -6,22 +6,22 @@ use sluiceway_core::{
     shape::{self, IdFormat, Kind, MAX_FIELDS, TimeFormat},
 };
 
-use crate::error;
+use crate::{error, scope::Roles};
 
 /// The defaults of the signatures below.
 const NOTHING: &[u8] = b"";
 const BRACE: &[u8] = b"}";
 
-/// One place of a shape.
+/// One place of a shape, and the word for what it takes from a scope.
 #[pyclass(frozen, module = "sluiceway._native")]
-pub(crate) struct Field(shape::Field);
+pub(crate) struct Field(shape::Field, Box<str>);
 
 #[pymethods]
 impl Field {
     #[new]
     #[pyo3(signature = (
         key, kind, *, required = false, prefix = NOTHING, default = NOTHING, before = NOTHING, merge_key = "",
-        merge_json = NOTHING, watched = vec![], refused = vec![], min_chars = 0, max_chars = 0, max_bytes = 0,
+        merge_json = NOTHING, watched = vec![], refused = vec![], min_chars = 0, max_chars = 0, max_bytes = 0, scope = "",
     ))]
     #[expect(clippy::too_many_arguments, reason = "a field has so many parts; Python names each")]
     #[expect(clippy::needless_pass_by_value, reason = "what pyo3 extracts")]
@@ -39,6 +39,7 @@ impl Field {
         min_chars: usize,
         max_chars: usize,
         max_bytes: usize,
+        scope: &str,
     ) -> PyResult<Self> {
         let kind = match kind {
             "text" => Kind::Text,
@@ -59,7 +60,7 @@ impl Field {
             return Err(PyValueError::new_err(format!("{key:?} is no map, so it has no keys to watch or to merge")));
         }
         let boxed = |words: &[String]| words.iter().map(|word| word.as_str().into()).collect();
-        Ok(Self(shape::Field {
+        let field = shape::Field {
             key: key.into(),
             kind,
             required,
@@ -73,13 +74,14 @@ impl Field {
             min_chars,
             max_chars,
             max_bytes,
-        }))
+        };
+        Ok(Self(field, scope.into()))
     }
 }
 
-/// One kind of event.
+/// One kind of event, and what it takes from a scope.
 #[pyclass(frozen, module = "sluiceway._native")]
-pub(crate) struct Shape(pub(crate) shape::Shape);
+pub(crate) struct Shape(pub(crate) shape::Shape, pub(crate) Roles);
 
 #[pymethods]
 impl Shape {
@@ -92,6 +94,7 @@ impl Shape {
     #[expect(clippy::too_many_arguments, reason = "a shape has so many parts; Python names each")]
     #[expect(clippy::needless_pass_by_value, reason = "what pyo3 extracts")]
     fn new(
+        py: Python<'_>,
         head: &[u8],
         fields: Vec<PyRef<'_, Field>>,
         one_of: Vec<String>,
@@ -124,13 +127,14 @@ impl Shape {
         if !(1..=MAX_DEPTH).contains(&max_depth) {
             return Err(PyValueError::new_err(format!("max_depth must be 1 to {MAX_DEPTH}, not {max_depth}")));
         }
+        let takes: Vec<_> = fields.iter().map(|field| (field.0.key.clone(), field.1.clone())).collect();
         let fields: Box<[_]> = fields.iter().map(|field| field.0.clone()).collect();
         let index = |key: &String| {
             let index = fields.iter().position(|field| *field.key == **key);
             index.ok_or_else(|| PyValueError::new_err(format!("one_of names {key:?}, which is no field")))
         };
         let one_of = one_of.iter().map(index).collect::<PyResult<_>>()?;
-        Ok(Self(shape::Shape {
+        let shape = shape::Shape {
             head: head.into(),
             id_key: id_key.into(),
             id_format,
@@ -143,6 +147,7 @@ impl Shape {
             tail: tail.into(),
             max_text_chars,
             max_depth,
-        }))
+        };
+        Ok(Self(shape, Roles::new(py, &takes)?))
     }
 }

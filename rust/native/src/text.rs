@@ -87,6 +87,15 @@ impl Text<'_> {
         }
     }
 
+    /// Whether its first character is this one.
+    pub(crate) fn begins_with(&self, ascii: u8) -> bool {
+        match self {
+            Self::Ascii(text) | Self::Latin1(text) => text.first() == Some(&ascii),
+            Self::Ucs2(text) => text.first() == Some(&ascii.into()),
+            Self::Ucs4(text) => text.first() == Some(&ascii.into()),
+        }
+    }
+
     /// Its first `chars` characters.
     pub(crate) fn first(self, chars: usize) -> Self {
         match self {

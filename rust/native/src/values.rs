@@ -32,6 +32,20 @@ impl Places {
         }
     }
 
+    /// What was put in the place of the field at `index`.
+    #[inline]
+    pub(crate) fn get(&self, index: usize) -> Option<*mut PyObject> {
+        let is_given = index < MAX_FIELDS && self.given & 1 << index != 0;
+        // SAFETY: its bit says that it was written.
+        self.places.get(index).filter(|_| is_given).map(|place| unsafe { place.assume_init() })
+    }
+
+    /// Which of them are given, a bit for each.
+    #[inline]
+    pub(crate) fn given(&self) -> u64 {
+        self.given
+    }
+
     /// The first `len` of them, which are all that were put.
     #[inline]
     pub(crate) fn first(&self, len: usize) -> Values<'_> {

@@ -18,7 +18,7 @@ use pyo3::{Borrowed, Python, ffi, ffi::PyObject, sync::critical_section::with_cr
 use sluiceway_core::{
     counters::Replaced,
     keys::{Keys, MAX_KEY_BYTES},
-    layout::Layout,
+    layout::{Layout, Place},
     tape::{Tape, tag},
     words::{Meaning, Watch, is_among},
 };
@@ -167,18 +167,81 @@ impl Walk<'_, '_> {
                     (pyo3::Bound::from_borrowed_ptr(self.py, key), pyo3::Bound::from_borrowed_ptr(self.py, value))
                 };
                 // SAFETY: as above.
-                unsafe {
-                    if self.key(key, lengths)? {
-                        self.notice(key, watch, begin)?;
-                    }
-                    self.value(value, depth)?;
-                }
-                self.check()?;
+                unsafe { self.entry(key, value, depth, lengths, watch, begin)? };
             }
             Ok(())
         })?;
         self.tape.end();
         Ok(())
+    }
+
+    /// Writes the map of a field with what it inherits: its own entries, then those of `more`
+    /// that it has not, but for keys that stand elsewhere.
+    ///
+    /// # Safety
+    /// As [`Walk::field`]; `more` is a dict with exact texts for keys that nobody changes.
+    pub(crate) unsafe fn merged(
+        &mut self,
+        place: &Place,
+        own: Option<*mut PyObject>,
+        more: *mut PyObject,
+        stands_elsewhere: impl Fn(*mut PyObject) -> bool,
+    ) -> Result<(), Stop> {
+        // Without a GIL, another thread may put a key into `own` that is no text between the
+        // walk and the question whether it has one of ours; and such a key may be Python code.
+        if cfg!(Py_GIL_DISABLED) {
+            return Err(Stop::Hard);
+        }
+        let begin = self.tape.position();
+        let (watch, lengths) = (Some(&place.watch), place.watch.lengths());
+        self.tape.tag(tag::MAP);
+        // SAFETY: both are dicts that are held, `own` after a look; attached. Every key of
+        // `own` was seen to be a text before it is asked for one, so that it compares
+        // characters; nobody changes either meanwhile.
+        unsafe {
+            if let Some(own) = own {
+                if ffi::PyDict_CheckExact(own) == 0 {
+                    return Err(Stop::Hard);
+                }
+                let mut entries = Entries::of(own);
+                while let Some((key, value)) = entries.next() {
+                    self.entry(key, value, 1, lengths, watch, begin)?;
+                }
+            }
+            let mut entries = Entries::of(more);
+            while let Some((key, value)) = entries.next() {
+                let has_own = own.is_some_and(|own| ffi::PyDict_Contains(own, key) == 1);
+                if !has_own && !stands_elsewhere(key) {
+                    self.entry(key, value, 1, lengths, watch, begin)?;
+                }
+            }
+        }
+        self.tape.end();
+        Ok(())
+    }
+
+    /// Writes a key and its value, of the map that begins at `begin`.
+    ///
+    /// # Safety
+    /// As [`Walk::field`]; both are held.
+    #[inline(always)]
+    unsafe fn entry(
+        &mut self,
+        key: *mut PyObject,
+        value: *mut PyObject,
+        depth: usize,
+        lengths: u64,
+        watch: Option<&Watch>,
+        begin: usize,
+    ) -> Result<(), Stop> {
+        // SAFETY: promised by the caller.
+        unsafe {
+            if self.key(key, lengths)? {
+                self.notice(key, watch, begin)?;
+            }
+            self.value(value, depth)?;
+        }
+        self.check()
     }
 
     /// Writes a key; true if it is worth a look, as one of these lengths may be.

@@ -11,21 +11,21 @@ use pyo3::{
 use crate::text;
 
 /// One parameter.
-pub(super) struct Parameter {
+pub(crate) struct Parameter {
     /// Interned.
     name: Py<PyString>,
     /// Which one it is behind `self`.
-    pub(super) index: usize,
+    pub(crate) index: usize,
     /// Where its value goes.
-    pub(super) slot: i32,
+    pub(crate) slot: i32,
 }
 
 /// The table: at most half of its places are taken.
-pub(super) struct Names(Box<[Option<Parameter>]>);
+pub(crate) struct Names(Box<[Option<Parameter>]>);
 
 impl Names {
     /// The table of these names and their slots; `None` if a name comes twice.
-    pub(super) fn new(py: Python<'_>, names: &[String], slots: &[i32]) -> PyResult<Option<Self>> {
+    pub(crate) fn new(py: Python<'_>, names: &[String], slots: &[i32]) -> PyResult<Option<Self>> {
         let mut table = Self((0..(2 * names.len()).next_power_of_two()).map(|_| None).collect());
         for (index, (name, slot)) in names.iter().zip(slots).enumerate() {
             let name = PyString::intern(py, name);
@@ -40,12 +40,17 @@ impl Names {
         Ok(Some(table))
     }
 
+    /// Whether there is no name at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+
     /// The parameter of this name. `None` also for a `str` whose hash nobody has asked for yet.
     ///
     /// # Safety
     /// Attached; `name` is an exact `str`, and held.
     #[inline]
-    pub(super) unsafe fn find(&self, name: *mut PyObject) -> Option<&Parameter> {
+    pub(crate) unsafe fn find(&self, name: *mut PyObject) -> Option<&Parameter> {
         // SAFETY: promised by the caller.
         unsafe { self.look(name) }.ok()
     }
