@@ -107,7 +107,7 @@ class Plain:
         self._spend(1)
         plain = {}
         for key, value in items:
-            text = key if type(key) is str else key_text(key)
+            text = key if type(key) is str else _key(key)
             self._spend(len(text) + 4)
             plain[text] = self._walk(value, depth + 1)
         return plain
@@ -252,6 +252,10 @@ def _printable(value: int) -> int | str:
 
 def key_text(key: Any) -> str:
     """Return the text that a key of a mapping becomes. Runs user code, and raises what that does."""
+    return key if type(key) is str else _key(key)
+
+
+def _key(key: Any) -> str:
     if isinstance(key, Enum):
         key = key.value
     if isinstance(key, str):

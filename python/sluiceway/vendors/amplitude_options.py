@@ -34,7 +34,7 @@ from sluiceway.vendors.amplitude_page import (
     owner,
 )
 from sluiceway.vendors.amplitude_values import IngestionMetadata, Plan
-from sluiceway.vendors.base import Call, Field, Lanes, Vendor
+from sluiceway.vendors.base import Field, Lanes, Vendor
 
 if TYPE_CHECKING:
     from sluiceway.handover import Retry

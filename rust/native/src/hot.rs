@@ -298,7 +298,7 @@ unsafe fn mapped(py: Python<'_>, queue: &Queue, method: &Method, dict: *mut PyOb
 /// What a call has given so far.
 struct Event<'a> {
     method: &'a Method,
-    call: Call,
+    call: Call<'a>,
     places: Places,
 }
 
@@ -307,7 +307,14 @@ impl<'a> Event<'a> {
     fn new(method: &'a Method) -> Self {
         // SAFETY: reads an address; it lives as long as the interpreter.
         let none = unsafe { ffi::Py_None() };
-        let call = Call { shape: method.shape, token: 0, message_id: none, timestamp: none, is_checked: false };
+        let call = Call {
+            shape: method.shape,
+            token: 0,
+            message_id: none,
+            timestamp: none,
+            is_checked: false,
+            inherited: None,
+        };
         Self { method, call, places: Places::new() }
     }
 

@@ -18,7 +18,7 @@ use crate::{
     fault::quiet,
     outcome::{self, HARD, INTERNAL, REENTRANT, STALE},
     queue::Queue,
-    scope,
+    scope::{self, Inherited},
     stamp::{self, Id},
     values::Values,
     walk::{Stop, Walk},
@@ -65,7 +65,7 @@ fn is_sending() -> bool {
 }
 
 /// The arguments before the values of the shape's fields.
-pub(crate) struct Call {
+pub(crate) struct Call<'a> {
     pub(crate) shape: usize,
     /// Zero: nobody wants to know the event's end.
     pub(crate) token: u64,
@@ -73,6 +73,8 @@ pub(crate) struct Call {
     pub(crate) timestamp: *mut PyObject,
     /// Python has validated the values already.
     pub(crate) is_checked: bool,
+    /// What its maps take from a scope beside their own entries.
+    pub(crate) inherited: Option<&'a Inherited<'a>>,
 }
 
 /// What CPython must know of a function.
@@ -133,7 +135,8 @@ unsafe extern "C" fn push(queue: *mut PyObject, args: *mut *mut PyObject, count:
     }
     // SAFETY: attached; a shape is an int.
     let shape = usize::try_from(unsafe { ffi::PyLong_AsSsize_t(*shape) }).unwrap_or(usize::MAX);
-    let call = Call { shape, token: 0, message_id: *message_id, timestamp: *timestamp, is_checked: false };
+    let call =
+        Call { shape, token: 0, message_id: *message_id, timestamp: *timestamp, is_checked: false, inherited: None };
     // SAFETY: the caller of this function holds its arguments.
     answer(|| unsafe { take(py, queue, &call, Values::of(values)) })
 }
@@ -152,7 +155,7 @@ unsafe extern "C" fn admit(queue: *mut PyObject, args: *mut *mut PyObject, count
     let (token, shape) = unsafe {
         (ffi::PyLong_AsUnsignedLongLong(*token), usize::try_from(ffi::PyLong_AsSsize_t(*shape)).unwrap_or(usize::MAX))
     };
-    let call = Call { shape, token, message_id: *message_id, timestamp: *timestamp, is_checked: true };
+    let call = Call { shape, token, message_id: *message_id, timestamp: *timestamp, is_checked: true, inherited: None };
     // SAFETY: the caller of this function holds its arguments.
     answer(|| unsafe { take(py, queue, &call, Values::of(values)) })
 }
@@ -196,27 +199,37 @@ fn answer(take: impl FnOnce() -> Option<c_long>) -> *mut PyObject {
     quiet(take).unwrap_or(Some(INTERNAL)).map_or_else(wrong_count, outcome::to_py)
 }
 
-/// Takes the event: zero or the code of the outcome. `None`: no such shape, or more values
-/// than it has fields. The caller catches what panics.
+/// Takes the event, with what it inherits if it is made in a scope: zero or the code of the
+/// outcome. `None`: no such shape, or more values than it has fields. The caller catches what
+/// panics.
 ///
 /// # Safety
 /// Attached; somebody holds what `call` and `values` name until this returns.
 #[inline]
-pub(crate) unsafe fn take(py: Python<'_>, queue: &Queue, call: &Call, values: Values<'_>) -> Option<c_long> {
+pub(crate) unsafe fn take(py: Python<'_>, queue: &Queue, call: &Call<'_>, values: Values<'_>) -> Option<c_long> {
+    // What Python has checked has its part already.
+    if !call.is_checked && scope::is_used() {
+        // SAFETY: promised by the caller.
+        return unsafe { scoped::take(py, queue, call, values) };
+    }
+    // SAFETY: promised by the caller.
+    unsafe { take_as_it_is(py, queue, call, values) }
+}
+
+/// Takes the event with these values and no others; never inlined, so that there is one copy
+/// of the walk into which all is inlined.
+///
+/// # Safety
+/// As [`take`].
+#[inline(never)]
+unsafe fn take_as_it_is(py: Python<'_>, queue: &Queue, call: &Call<'_>, values: Values<'_>) -> Option<c_long> {
     failpoint!("native::take");
     let layout = queue.core().layouts().get(call.shape)?;
     if values.len() > layout.fields.len() {
         return None;
     }
-    // What Python has checked has taken its part already.
-    if !call.is_checked && scope::is_used() {
-        // SAFETY: promised by the caller.
-        return Some(unsafe { scoped::take(py, queue, layout, call, values) });
-    }
     // SAFETY: promised by the caller.
-    Some(with_scratch(|scratch| unsafe {
-        record(py, queue, layout, call, values.given(), scratch, |walk| fields(walk, layout, values))
-    }))
+    Some(with_scratch(|scratch| unsafe { record(py, queue, layout, call, values, scratch) }))
 }
 
 #[inline]
@@ -247,7 +260,7 @@ fn new_scratch() -> Option<Box<Scratch>> {
     Some(Box::new(Scratch { tape: Tape::default(), space: Vec::new(), ids }))
 }
 
-/// Makes the record and pushes it. `given` are the fields whose values `fields` walks.
+/// Makes the record and pushes it.
 ///
 /// # Safety
 /// As [`take`].
@@ -256,13 +269,12 @@ unsafe fn record(
     py: Python<'_>,
     queue: &Queue,
     layout: &Layout,
-    call: &Call,
-    given: u64,
+    call: &Call<'_>,
+    values: Values<'_>,
     scratch: &mut Scratch,
-    fields: impl FnOnce(&mut Walk<'_, '_>) -> Result<(), Stop>,
 ) -> c_long {
     let queue = queue.core();
-    if !layout.allows(given) {
+    if !layout.allows(values.given()) {
         return HARD;
     }
     let Scratch { tape, space, ids } = scratch;
@@ -287,10 +299,11 @@ unsafe fn record(
         tape.count(layout.given_time_bytes(unix_nanoseconds));
     }
     let limit = queue.settings().limits.event_bytes();
-    let mut walk = Walk::new(py, layout, limit, call.is_checked, (tape, space, queue.keys()));
+    let mut walk = Walk::new(py, layout, limit, call.is_checked, call.inherited, (tape, space, queue.keys()));
     let own_id = if let Id::Text(text) = id { walk.whole(&text) } else { Ok(()) };
     failpoint!("native::walk");
-    let walked = own_id.and_then(|()| fields(&mut walk));
+    // SAFETY: promised by the caller.
+    let walked = own_id.and_then(|()| unsafe { fields(&mut walk, layout, values) });
     let replaced = walk.replaced;
     match walked {
         Ok(()) => {}

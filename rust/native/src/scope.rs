@@ -17,7 +17,7 @@ use std::{
 
 use pyo3::{ffi, prelude::*, sync::PyOnceLock, types::PyTuple};
 
-pub(crate) use roles::Roles;
+pub(crate) use roles::{Inherited, Roles};
 
 /// The items of a scope's tuple, as `inheriting.py` has them; each of the first six may be
 /// `None`, and what follows is Python's own.

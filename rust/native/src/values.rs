@@ -40,12 +40,6 @@ impl Places {
         self.places.get(index).filter(|_| is_given).map(|place| unsafe { place.assume_init() })
     }
 
-    /// Which of them are given, a bit for each.
-    #[inline]
-    pub(crate) fn given(&self) -> u64 {
-        self.given
-    }
-
     /// The first `len` of them, which are all that were put.
     #[inline]
     pub(crate) fn first(&self, len: usize) -> Values<'_> {

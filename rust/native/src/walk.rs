@@ -18,13 +18,14 @@ use pyo3::{Borrowed, Python, ffi, ffi::PyObject, sync::critical_section::with_cr
 use sluiceway_core::{
     counters::Replaced,
     keys::{Keys, MAX_KEY_BYTES},
-    layout::{Layout, Place},
+    layout::Layout,
     tape::{Tape, tag},
     words::{Meaning, Watch, is_among},
 };
 
 use crate::{
     entries::Entries,
+    scope::Inherited,
     text::{self, Text},
 };
 
@@ -56,6 +57,8 @@ pub(crate) struct Walk<'a, 'py> {
     max_depth: usize,
     /// Python has validated the values already: the rules of fields are not looked at again.
     is_checked: bool,
+    /// What maps of fields take from a scope.
+    inherited: Option<&'a Inherited<'a>>,
     pub(crate) replaced: Replaced,
     /// The size of a text that was too large to copy.
     pub(crate) refused_bytes: usize,
@@ -70,6 +73,7 @@ impl<'a, 'py> Walk<'a, 'py> {
         layout: &Layout,
         limit: usize,
         is_checked: bool,
+        inherited: Option<&'a Inherited<'a>>,
         (tape, space, keys): (&'a mut Tape, &'a mut Vec<u8>, &'a Keys),
     ) -> Self {
         Self {
@@ -83,6 +87,7 @@ impl<'a, 'py> Walk<'a, 'py> {
             max_text_chars: layout.max_text_chars,
             max_depth: layout.max_depth,
             is_checked,
+            inherited,
             replaced: Replaced::default(),
             refused_bytes: 0,
         }
@@ -167,7 +172,17 @@ impl Walk<'_, '_> {
                     (pyo3::Bound::from_borrowed_ptr(self.py, key), pyo3::Bound::from_borrowed_ptr(self.py, value))
                 };
                 // SAFETY: as above.
-                unsafe { self.entry(key, value, depth, lengths, watch, begin)? };
+                unsafe {
+                    if self.key(key, lengths)? {
+                        self.notice(key, watch, begin)?;
+                    }
+                    self.value(value, depth)?;
+                }
+                self.check()?;
+            }
+            if let (Some(inherited), Some(watch)) = (self.inherited, watch) {
+                // SAFETY: the caller holds the dict, whose keys were all seen to be texts.
+                unsafe { self.inherit(dict, inherited, watch, begin)? };
             }
             Ok(())
         })?;
@@ -175,73 +190,47 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// Writes the map of a field with what it inherits: its own entries, then those of `more`
-    /// that it has not, but for keys that stand elsewhere.
+    /// Writes what the map of a field that begins at `begin` inherits, behind its own entries:
+    /// what it has not, but for entries that stand elsewhere.
+    ///
+    /// Their keys are written as texts, without a number: they are few, and the code that
+    /// finds one must stay inlined where most keys are written.
     ///
     /// # Safety
-    /// As [`Walk::field`]; `more` is a dict with exact texts for keys that nobody changes.
-    pub(crate) unsafe fn merged(
+    /// As [`Walk::field`]; `own` is a dict whose keys are exact texts.
+    #[cold]
+    #[inline(never)]
+    unsafe fn inherit(
         &mut self,
-        place: &Place,
-        own: Option<*mut PyObject>,
-        more: *mut PyObject,
-        stands_elsewhere: impl Fn(*mut PyObject) -> bool,
+        own: *mut PyObject,
+        inherited: &Inherited<'_>,
+        watch: &Watch,
+        begin: usize,
     ) -> Result<(), Stop> {
-        // Without a GIL, another thread may put a key into `own` that is no text between the
-        // walk and the question whether it has one of ours; and such a key may be Python code.
+        let Some(more) = inherited.beside(own) else { return Ok(()) };
+        // Without a GIL, another thread may have put a key into `own` that is no text, since the
+        // walk saw them; and to compare such a key may be to run Python code.
         if cfg!(Py_GIL_DISABLED) {
             return Err(Stop::Hard);
         }
-        let begin = self.tape.position();
-        let (watch, lengths) = (Some(&place.watch), place.watch.lengths());
-        self.tape.tag(tag::MAP);
-        // SAFETY: both are dicts that are held, `own` after a look; attached. Every key of
-        // `own` was seen to be a text before it is asked for one, so that it compares
-        // characters; nobody changes either meanwhile.
+        // SAFETY: promised by the caller, and attached; `more` is the scope's own dict, held
+        // with it, whose keys are exact texts and which nobody changes. Texts compare by their
+        // characters, so no Python code runs, and nobody changes `own` meanwhile.
         unsafe {
-            if let Some(own) = own {
-                if ffi::PyDict_CheckExact(own) == 0 {
-                    return Err(Stop::Hard);
-                }
-                let mut entries = Entries::of(own);
-                while let Some((key, value)) = entries.next() {
-                    self.entry(key, value, 1, lengths, watch, begin)?;
-                }
-            }
             let mut entries = Entries::of(more);
             while let Some((key, value)) = entries.next() {
-                let has_own = own.is_some_and(|own| ffi::PyDict_Contains(own, key) == 1);
-                if !has_own && !stands_elsewhere(key) {
-                    self.entry(key, value, 1, lengths, watch, begin)?;
+                if ffi::PyDict_Contains(own, key) == 1 || inherited.stands_elsewhere(key) {
+                    continue;
                 }
+                self.whole(&text::read(key).ok_or(Stop::Hard)?)?;
+                if watch.lengths() != 0 {
+                    self.notice(key, Some(watch), begin)?;
+                }
+                self.value(value, 1)?;
+                self.check()?;
             }
         }
-        self.tape.end();
         Ok(())
-    }
-
-    /// Writes a key and its value, of the map that begins at `begin`.
-    ///
-    /// # Safety
-    /// As [`Walk::field`]; both are held.
-    #[inline(always)]
-    unsafe fn entry(
-        &mut self,
-        key: *mut PyObject,
-        value: *mut PyObject,
-        depth: usize,
-        lengths: u64,
-        watch: Option<&Watch>,
-        begin: usize,
-    ) -> Result<(), Stop> {
-        // SAFETY: promised by the caller.
-        unsafe {
-            if self.key(key, lengths)? {
-                self.notice(key, watch, begin)?;
-            }
-            self.value(value, depth)?;
-        }
-        self.check()
     }
 
     /// Writes a key; true if it is worth a look, as one of these lengths may be.

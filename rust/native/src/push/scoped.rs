@@ -1,44 +1,35 @@
 //! A push in a process that has scopes: the event takes what the innermost one has for it.
 //!
-//! A function of its own, never inlined, so that a process without scopes pays one look at a
-//! flag and nothing else.
+//! A function of its own, so that a process without scopes pays one look at a flag.
 #![allow(unsafe_code, reason = "as push.rs")]
 
 use std::ffi::c_long;
 
 use pyo3::Python;
-use sluiceway_core::layout::Layout;
 
-use super::{Call, fields, record, with_scratch};
+use super::{Call, take_as_it_is};
 use crate::{
-    outcome::{HARD, INTERNAL},
+    outcome::HARD,
     queue::Queue,
     scope::{self, Now},
     values::Values,
 };
 
-/// Takes the event with what it inherits: zero or the code of the outcome.
+/// As [`super::take`].
 ///
 /// # Safety
-/// Attached; somebody holds what `call` and `values` name until this returns.
+/// As [`super::take`].
 #[inline(never)]
-pub(super) unsafe fn take(py: Python<'_>, queue: &Queue, layout: &Layout, call: &Call, values: Values<'_>) -> c_long {
-    let parts = match scope::now(py) {
-        Now::Unsettled => return HARD,
-        Now::Parts(parts) => parts,
-        Now::Nothing => {
-            // SAFETY: promised by the caller.
-            return with_scratch(|scratch| unsafe {
-                record(py, queue, layout, call, values.given(), scratch, |walk| fields(walk, layout, values))
-            });
-        }
-    };
-    let Some(roles) = queue.roles(call.shape) else { return INTERNAL };
-    // SAFETY: promised by the caller; the scope's values are held by `parts`.
-    unsafe {
-        let Some(filled) = roles.fill(&parts, values) else { return HARD };
-        with_scratch(|scratch| {
-            record(py, queue, layout, call, filled.given(), scratch, |walk| filled.walk(walk, layout))
-        })
+pub(super) unsafe fn take(py: Python<'_>, queue: &Queue, call: &Call<'_>, values: Values<'_>) -> Option<c_long> {
+    match scope::now(py) {
+        // SAFETY: promised by the caller.
+        Now::Nothing => unsafe { take_as_it_is(py, queue, call, values) },
+        Now::Unsettled => Some(HARD),
+        // SAFETY: promised by the caller; the scope's values are held by `parts`.
+        Now::Parts(parts) => unsafe {
+            let Some(filled) = queue.roles(call.shape)?.fill(&parts, values) else { return Some(HARD) };
+            let call = Call { inherited: Some(&filled.inherited), ..*call };
+            take_as_it_is(py, queue, &call, filled.places.first(queue.core().layouts().get(call.shape)?.fields.len()))
+        },
     }
 }

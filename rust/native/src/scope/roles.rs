@@ -2,9 +2,6 @@
 //! took.
 #![allow(unsafe_code, reason = "values are borrowed pointers")]
 
-use pyo3::{ffi, ffi::PyObject, prelude::*, types::PyTuple};
-use sluiceway_core::layout::Layout;
-
 use super::{ANONYMOUS, CONTEXT, GROUPED, GROUPS, USER, WHO};
 use crate::{
     entries::Entries,
@@ -12,8 +9,16 @@ use crate::{
     names::Names,
     text,
     values::{Places, Values},
-    walk::{Stop, Walk},
 };
+use pyo3::{
+    ffi,
+    ffi::PyObject,
+    prelude::*,
+    types::{PyDict, PyTuple},
+};
+
+/// The most maps of one event that take something.
+const MOST: usize = 4;
 
 /// One field that takes something.
 struct Take {
@@ -31,6 +36,8 @@ pub(crate) struct Roles {
     who: u64,
     /// Entries of the context that have a field of their own, by their keys.
     placed: Names,
+    /// An empty dict, for a map that has no entry of its own.
+    nothing: Py<PyDict>,
     /// The field whose text, if it begins with `$`, makes Python decide what is taken.
     kind: Option<usize>,
 }
@@ -64,17 +71,17 @@ impl Roles {
             takes.push(Take { field, part, is_merged });
         }
         let placed = Names::new(py, &keys, &slots)?.ok_or_else(|| error::unknown("second field", "of one key"))?;
-        Ok(Self { takes: takes.into(), who, placed, kind })
+        Ok(Self { takes: takes.into(), who, placed, nothing: PyDict::new(py).unbind(), kind })
     }
 
     /// The event's values with what it takes. `None`: that is for Python to say.
     ///
     /// # Safety
-    /// Attached; the values are held.
-    #[inline]
-    pub(crate) unsafe fn fill<'a>(&'a self, parts: &'a Bound<'_, PyTuple>, values: Values<'_>) -> Option<Filled<'a>> {
+    /// Attached; the values are held, and so are those of the result as long as `parts`.
+    pub(crate) unsafe fn fill(&self, parts: &Bound<'_, PyTuple>, values: Values<'_>) -> Option<Filled<'_>> {
         let who = values.given() & self.who;
-        let mut filled = Filled { places: Places::new(), inherited: Places::new(), placed: &self.placed, _held: parts };
+        let mut filled =
+            Filled { places: Places::new(), inherited: Inherited { maps: [None; MOST], placed: &self.placed } };
         for (index, value) in values.each() {
             filled.places.put(index, value);
         }
@@ -87,90 +94,92 @@ impl Roles {
             }
         }
         for take in &self.takes {
-            let Ok(part) = parts.get_borrowed_item(take.part) else { continue };
+            let part = parts.get_borrowed_item(take.part).ok()?;
             if part.is_none() || (!take.is_merged && who != 0) {
                 continue;
             }
+            let part = part.as_ptr();
             let own = filled.places.get(take.field);
-            if !take.is_merged || (own.is_none() && (take.part != CONTEXT || self.placed.is_empty())) {
-                filled.places.put(take.field, part.as_ptr());
-            } else if take.part != CONTEXT || self.placed.is_empty() {
-                filled.inherited.put(take.field, part.as_ptr());
-            } else {
-                // SAFETY: the scope's own dict, which nobody changes.
-                unsafe { filled.divide(take.field, own, part.as_ptr()) }
+            // SAFETY: the scope's own dict, which nobody changes.
+            if take.part == CONTEXT && !self.placed.is_empty() && !unsafe { filled.divide(part) } {
+                continue;
+            }
+            let is_whole = take.part != CONTEXT || self.placed.is_empty();
+            match own {
+                None if is_whole => filled.places.put(take.field, part),
+                None => {
+                    filled.places.put(take.field, self.nothing.as_ptr());
+                    filled.inherited.put(self.nothing.as_ptr(), part)?;
+                }
+                Some(own) if take.is_merged => filled.inherited.put(own, part)?,
+                Some(_) => {}
             }
         }
         Some(filled)
     }
 }
 
-/// The values of an event with what it took from a scope, whose values it holds.
+/// The values of an event with what it took from a scope.
 pub(crate) struct Filled<'a> {
-    places: Places,
-    /// What maps take beside their own entries; of a map without such, the same as in `places`.
-    inherited: Places,
-    placed: &'a Names,
-    _held: &'a Bound<'a, PyTuple>,
+    pub(crate) places: Places,
+    pub(crate) inherited: Inherited<'a>,
 }
 
 impl Filled<'_> {
     /// Puts those entries of the context that have a field of their own there, unless it is
-    /// given, and leaves the others to the map `field`, whose own value is `own`.
+    /// given; true if there are others.
     ///
     /// # Safety
     /// Attached; `context` is a dict that is held and that nobody changes.
-    unsafe fn divide(&mut self, field: usize, own: Option<*mut PyObject>, context: *mut PyObject) {
+    unsafe fn divide(&mut self, context: *mut PyObject) -> bool {
         let mut has_others = false;
         // SAFETY: promised by the caller; a dict of ours has exact texts for keys.
         unsafe {
             let mut entries = Entries::of(context);
             while let Some((key, value)) = entries.next() {
-                match self.placed.find(key).and_then(|placed| usize::try_from(placed.slot).ok()) {
+                match self.inherited.placed.find(key).and_then(|placed| usize::try_from(placed.slot).ok()) {
                     Some(slot) if self.places.get(slot).is_none() => self.places.put(slot, value),
                     Some(_) => {}
                     None => has_others = true,
                 }
             }
         }
-        if has_others {
-            self.inherited.put(field, context);
-            if own.is_none() {
-                self.places.put(field, context);
-            }
+        has_others
+    }
+}
+
+/// What the maps of an event's fields take beside their own entries.
+pub(crate) struct Inherited<'a> {
+    /// A map of the event's, and what it takes.
+    maps: [Option<(*mut PyObject, *mut PyObject)>; MOST],
+    /// Keys of entries that stand elsewhere.
+    placed: &'a Names,
+}
+
+impl Inherited<'_> {
+    /// `None` if there is no place, or if two fields have the same map, and the walk could not
+    /// tell them apart.
+    fn put(&mut self, own: *mut PyObject, more: *mut PyObject) -> Option<()> {
+        if self.beside(own).is_some() {
+            return None;
         }
+        *self.maps.iter_mut().find(|map| map.is_none())? = Some((own, more));
+        Some(())
     }
 
-    /// Which fields are given, a bit for each.
+    /// What the map takes.
     #[inline]
-    pub(crate) fn given(&self) -> u64 {
-        self.places.given()
+    pub(crate) fn beside(&self, own: *mut PyObject) -> Option<*mut PyObject> {
+        self.maps.iter().flatten().find(|(map, _)| *map == own).map(|(_, more)| *more)
     }
 
-    /// Walks the values, as the push does with those of an event that takes nothing.
+    /// Whether an entry of that key has a field of its own.
     ///
     /// # Safety
-    /// Attached; the values are held.
+    /// Attached; `key` is an exact `str`, and held.
     #[inline]
-    pub(crate) unsafe fn walk(&self, walk: &mut Walk<'_, '_>, layout: &Layout) -> Result<(), Stop> {
-        let mut next = 0;
-        for (index, value) in self.places.first(layout.fields.len()).each() {
-            let Some(place) = layout.fields.get(index) else { return Err(Stop::Hard) };
-            if index != next {
-                walk.tape.absent(u8::try_from(index - next).unwrap_or(u8::MAX));
-            }
-            // SAFETY: promised by the caller; what the scope holds is held with it.
-            unsafe {
-                match self.inherited.get(index) {
-                    None => walk.field(place, value)?,
-                    Some(more) => {
-                        let own = (value != more).then_some(value);
-                        walk.merged(place, own, more, |key| self.placed.find(key).is_some())?;
-                    }
-                }
-            }
-            next = index + 1;
-        }
-        Ok(())
+    pub(crate) unsafe fn stands_elsewhere(&self, key: *mut PyObject) -> bool {
+        // SAFETY: promised by the caller.
+        unsafe { self.placed.find(key) }.is_some()
     }
 }
