@@ -207,13 +207,14 @@ fn answer(take: impl FnOnce() -> Option<c_long>) -> *mut PyObject {
 /// Attached; somebody holds what `call` and `values` name until this returns.
 #[inline]
 pub(crate) unsafe fn take(py: Python<'_>, queue: &Queue, call: &Call<'_>, values: Values<'_>) -> Option<c_long> {
-    // What Python has checked has its part already.
-    if !call.is_checked && scope::is_used() {
-        // SAFETY: promised by the caller.
-        return unsafe { scoped::take(py, queue, call, values) };
-    }
     // SAFETY: promised by the caller.
-    unsafe { take_as_it_is(py, queue, call, values) }
+    unsafe {
+        // What Python has checked has its part already.
+        if !call.is_checked && scope::is_used() {
+            return scoped::take(py, queue, call, values);
+        }
+        take_as_it_is(py, queue, call, values)
+    }
 }
 
 /// Takes the event with these values and no others; never inlined, so that there is one copy

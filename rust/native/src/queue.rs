@@ -111,7 +111,6 @@ impl Queue {
         envelope_bytes, flush_at, flush_interval, flush_first, drop_oldest,
     ))]
     #[expect(clippy::too_many_arguments, reason = "keyword-only in Python, where each is named")]
-    #[expect(clippy::needless_pass_by_value, reason = "what pyo3 extracts")]
     fn new(
         shapes: Vec<Py<Shape>>,
         max_queue_events: u64,

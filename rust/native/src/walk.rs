@@ -207,7 +207,7 @@ impl Walk<'_, '_> {
         watch: &Watch,
         begin: usize,
     ) -> Result<(), Stop> {
-        let Some(more) = inherited.beside(own) else { return Ok(()) };
+        let Some(more) = inherited.beside(watch) else { return Ok(()) };
         // Without a GIL, another thread may have put a key into `own` that is no text, since the
         // walk saw them; and to compare such a key may be to run Python code.
         if cfg!(Py_GIL_DISABLED) {

@@ -21,15 +21,17 @@ use crate::{
 /// As [`super::take`].
 #[inline(never)]
 pub(super) unsafe fn take(py: Python<'_>, queue: &Queue, call: &Call<'_>, values: Values<'_>) -> Option<c_long> {
-    match scope::now(py) {
-        // SAFETY: promised by the caller.
-        Now::Nothing => unsafe { take_as_it_is(py, queue, call, values) },
-        Now::Unsettled => Some(HARD),
-        // SAFETY: promised by the caller; the scope's values are held by `parts`.
-        Now::Parts(parts) => unsafe {
-            let Some(filled) = queue.roles(call.shape)?.fill(&parts, values) else { return Some(HARD) };
-            let call = Call { inherited: Some(&filled.inherited), ..*call };
-            take_as_it_is(py, queue, &call, filled.places.first(queue.core().layouts().get(call.shape)?.fields.len()))
-        },
+    // SAFETY: promised by the caller; the scope's values are held by `parts`.
+    unsafe {
+        match scope::now(py) {
+            Now::Nothing => take_as_it_is(py, queue, call, values),
+            Now::Unsettled => Some(HARD),
+            Now::Parts(parts) => {
+                let layout = queue.core().layouts().get(call.shape)?;
+                let Some(filled) = queue.roles(call.shape)?.fill(layout, &parts, values) else { return Some(HARD) };
+                let call = Call { inherited: Some(&filled.inherited), ..*call };
+                take_as_it_is(py, queue, &call, filled.places.first(layout.fields.len()))
+            }
+        }
     }
 }

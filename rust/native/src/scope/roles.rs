@@ -2,6 +2,8 @@
 //! took.
 #![allow(unsafe_code, reason = "values are borrowed pointers")]
 
+use sluiceway_core::{layout::Layout, words::Watch};
+
 use super::{ANONYMOUS, CONTEXT, GROUPED, GROUPS, USER, WHO};
 use crate::{
     entries::Entries,
@@ -10,6 +12,8 @@ use crate::{
     text,
     values::{Places, Values},
 };
+use std::ptr;
+
 use pyo3::{
     ffi,
     ffi::PyObject,
@@ -78,7 +82,12 @@ impl Roles {
     ///
     /// # Safety
     /// Attached; the values are held, and so are those of the result as long as `parts`.
-    pub(crate) unsafe fn fill(&self, parts: &Bound<'_, PyTuple>, values: Values<'_>) -> Option<Filled<'_>> {
+    pub(crate) unsafe fn fill<'a>(
+        &'a self,
+        layout: &'a Layout,
+        parts: &Bound<'_, PyTuple>,
+        values: Values<'_>,
+    ) -> Option<Filled<'a>> {
         let who = values.given() & self.who;
         let mut filled =
             Filled { places: Places::new(), inherited: Inherited { maps: [None; MOST], placed: &self.placed } };
@@ -105,14 +114,11 @@ impl Roles {
                 continue;
             }
             let is_whole = take.part != CONTEXT || self.placed.is_empty();
-            match own {
-                None if is_whole => filled.places.put(take.field, part),
-                None => {
-                    filled.places.put(take.field, self.nothing.as_ptr());
-                    filled.inherited.put(self.nothing.as_ptr(), part)?;
-                }
-                Some(own) if take.is_merged => filled.inherited.put(own, part)?,
-                Some(_) => {}
+            if own.is_none() {
+                filled.places.put(take.field, if is_whole { part } else { self.nothing.as_ptr() });
+            }
+            if take.is_merged && !(own.is_none() && is_whole) {
+                filled.inherited.put(&layout.fields.get(take.field)?.watch, part)?;
             }
         }
         Some(filled)
@@ -150,27 +156,23 @@ impl Filled<'_> {
 
 /// What the maps of an event's fields take beside their own entries.
 pub(crate) struct Inherited<'a> {
-    /// A map of the event's, and what it takes.
-    maps: [Option<(*mut PyObject, *mut PyObject)>; MOST],
+    /// A field, by the keys that it watches, and what its map takes.
+    maps: [Option<(&'a Watch, *mut PyObject)>; MOST],
     /// Keys of entries that stand elsewhere.
     placed: &'a Names,
 }
 
-impl Inherited<'_> {
-    /// `None` if there is no place, or if two fields have the same map, and the walk could not
-    /// tell them apart.
-    fn put(&mut self, own: *mut PyObject, more: *mut PyObject) -> Option<()> {
-        if self.beside(own).is_some() {
-            return None;
-        }
-        *self.maps.iter_mut().find(|map| map.is_none())? = Some((own, more));
+impl<'a> Inherited<'a> {
+    /// `None` if there is no place.
+    fn put(&mut self, watch: &'a Watch, more: *mut PyObject) -> Option<()> {
+        *self.maps.iter_mut().find(|map| map.is_none())? = Some((watch, more));
         Some(())
     }
 
-    /// What the map takes.
-    #[inline]
-    pub(crate) fn beside(&self, own: *mut PyObject) -> Option<*mut PyObject> {
-        self.maps.iter().flatten().find(|(map, _)| *map == own).map(|(_, more)| *more)
+    /// What the map of the field takes whose watch this is. By its address: the caller may have
+    /// given one dict for two fields.
+    pub(crate) fn beside(&self, watch: &Watch) -> Option<*mut PyObject> {
+        self.maps.iter().flatten().find(|(field, _)| ptr::eq(*field, watch)).map(|(_, more)| *more)
     }
 
     /// Whether an entry of that key has a field of its own.
