@@ -169,6 +169,10 @@ class Scoped:
         """What it says."""
 
     @property
+    def inherited(self) -> tuple[Any, ...] | None:
+        """What `outer` said when `parts` were made."""
+
+    @property
     def is_settled(self) -> bool:
         """Whether no outer scope was told anything since `parts` were made. If not, a push in it is HARD."""
 

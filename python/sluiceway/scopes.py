@@ -60,9 +60,15 @@ class OpenScope(client.Scoped):
     def settled(self) -> Parts:
         """Return what it says, after all that outer scopes were told since it was opened."""
         while not self.is_settled:
-            was = self.parts
-            inherited = _said(self.outer)
-            self.replace(was, inheriting.parts(inherited, was[GIVEN]), inherited)
+            # From the outermost inwards, and not by calling itself: there may be more of them than Python nests calls.
+            # Those that say what they should are left alone, for others inherit from them as they are.
+            line: list[client.Scoped] = [self]
+            while (outer := line[-1].outer) is not None:
+                line.append(outer)
+            for outer, inner in zip(reversed(line), reversed(line[:-1]), strict=False):
+                was, inherited = inner.parts, outer.parts
+                if inner.inherited is not inherited:
+                    inner.replace(was, inheriting.parts(inherited, was[GIVEN]), inherited)
         return self.parts
 
     def __repr__(self) -> str:

@@ -89,6 +89,11 @@ impl Scoped {
     }
 
     #[getter]
+    fn inherited(&self, py: Python<'_>) -> Option<Py<PyTuple>> {
+        self.hold().inherited.as_ref().map(|inherited| inherited.clone_ref(py))
+    }
+
+    #[getter]
     fn is_settled(&self) -> bool {
         self.says_what_the_outer_say()
     }
