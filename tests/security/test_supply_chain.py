@@ -41,7 +41,7 @@ def besides(room: str) -> set[str]:
 
 
 # How many places of each crate say `unsafe`. Fewer is welcome; more is a decision, made here, after a look at each.
-UNSAFE = {"core": 140, "native": 148}
+UNSAFE = {"core": 140, "native": 165}
 
 
 def test_the_lock_file_is_committed_and_every_build_keeps_to_it() -> None:
