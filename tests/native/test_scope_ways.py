@@ -109,8 +109,8 @@ def ways() -> Iterator[Callable[[str], Ways]]:
 
 
 # Of which many mean something to one vendor or the other.
-_WORDS = """a b page é \u20ac ip library traits groupId session_id os_name country $groups $lib $geoip_disable $session_id
-$set $current_url $process_person_profile"""
+_WORDS = """a b page é \u20ac ip library traits groupId session_id os_name country $groups $lib
+$geoip_disable $session_id $set $current_url $process_person_profile"""
 KEYS = st.sampled_from([*_WORDS.split(), "", "x" * 70])
 VALUES = st.one_of(
     st.none(),
