@@ -41,9 +41,11 @@ MAX_BYTES = 1_000_000
 """The most that a scope's context can have, as the least JSON that it can become."""
 
 # Values of these types are the same for ever, and plain.
-_SIMPLE = frozenset({str, int, float, bool, type(None)})
+_SIMPLE = frozenset({int, float, bool, type(None)})
 # Below so many bits an integer is printed as it is, whatever Python was told.
 _SMALL_BITS = 2_120
+# Deeper ones are copied the way of an event's values.
+_DEPTH = 4
 
 
 def freeze(user_id: object, anonymous_id: object, context: object, groups: object) -> Given:
@@ -57,18 +59,33 @@ def freeze(user_id: object, anonymous_id: object, context: object, groups: objec
 
 
 def _context(value: object) -> dict[str, Any] | None:
-    if type(value) is dict:
-        copy = value.copy()
-        for key, item in copy.items():
-            kind = type(item)
-            if type(key) is not str or kind not in _SIMPLE or (kind is int and item.bit_length() > _SMALL_BITS):
-                break
-        else:
-            return copy or None
-    elif not isinstance(value, Mapping):
-        raise InvalidEvent("context", f"must be a mapping, not {type(value).__name__}")
-    plain: dict[str, Any] = _read("context", Plain(MAX_BYTES), value)
-    return plain or None
+    copy = _copy(value, _DEPTH)[0] if type(value) is dict else None
+    if copy is None:
+        if not isinstance(value, Mapping):
+            raise InvalidEvent("context", f"must be a mapping, not {type(value).__name__}")
+        copy = _read("context", Plain(MAX_BYTES), value)
+    return copy or None
+
+
+def _copy(value: dict[Any, Any], depth: int) -> tuple[dict[str, Any] | None, int]:
+    """Copy a dict that is plain already, as most are, and count its characters. None where that is not so sure."""
+    copy, size = value.copy(), 0
+    for key, item in copy.items():
+        kind = type(item)
+        if type(key) is not str:
+            return None, 0
+        if kind is str:
+            size += len(item)
+        elif kind is dict and depth:
+            # Under a key that is there: that does not disturb the iteration.
+            copy[key], within = _copy(item, depth - 1)
+            if copy[key] is None:
+                return None, 0
+            size += within
+        elif kind not in _SIMPLE or (kind is int and item.bit_length() > _SMALL_BITS):
+            return None, 0
+        size += len(key)
+    return (copy, size) if size < MAX_BYTES else (None, 0)
 
 
 def _groups(value: object) -> dict[str, str] | None:
