@@ -26,6 +26,7 @@ from sluiceway import (
     Segment,
     Stats,
     __version__,
+    scope,
 )
 
 
@@ -133,3 +134,26 @@ amplitude.log_event({"event_type": "item purchased", "user_id": "user-1"}, None,
 amplitude.identify("user-1", None, Identify().set_once("plan", "pro").add("purchases", 1))
 amplitude.revenue(Revenue(price=3.99, quantity=2), user_id="user-1")
 Amplitude.instance().track(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def scopes(client: Segment) -> None:
+    """A decorated function keeps its type; what a scope is told has types of its own."""
+
+    @scope(user_id="u1", anonymous_id=UUID(int=1), context=MappingProxyType({"a": 1}), groups={"company": 5})
+    def work(number: int, *, text: str = "") -> list[int]:
+        return [number]
+
+    @scope(context={"job": "nightly"}, fresh=True)
+    async def later(number: int) -> str:
+        return str(number)
+
+    found: list[int] = work(1, text="x")
+    work("1")  # type: ignore[arg-type]
+    carried: bool = scope.carry(client.track)("u1", "E")
+    with scope(user_id=7) as opened:
+        opened.update(user_id="u2")
+        told: bool = scope.update(groups={"company": "c"})
+        said: dict[str, Any] = scope.current()
+    scope(user_id=1.5)  # type: ignore[arg-type]
+    scope("u1")  # type: ignore[call-arg]
+    print(found, carried, told, said, later)
