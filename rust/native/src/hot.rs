@@ -69,7 +69,9 @@ struct Submission {
 // asks for the GIL by a forced unwind, through the frames of whoever called it. So these are
 // declared as what they are.
 unsafe extern "C-unwind" {
-    #[link_name = "PyObject_Vectorcall"]
+    // Of CPython 3.10, the general one is in the headers only; what is called is a function.
+    #[cfg_attr(Py_3_11, link_name = "PyObject_Vectorcall")]
+    #[cfg_attr(not(Py_3_11), link_name = "_PyFunction_Vectorcall")]
     fn call_function(
         function: *mut PyObject,
         args: *const *mut PyObject,
