@@ -139,8 +139,9 @@ def pieces(key: str) -> list[str]:
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-@pytest.mark.parametrize("form", ["text", "json"])
-@pytest.mark.parametrize("how", ["taken", "echoed", "broken"])
+@pytest.mark.parametrize(
+    ("form", "how"), [("text", "taken"), ("text", "echoed"), ("json", "echoed"), ("text", "broken")]
+)
 def test_the_key_is_printed_nowhere(vendor: str, form: str, how: str, tmp_path: Path) -> None:
     key = KEYS[vendor]
     echo = says(400, {"code": 400, "error": f"Invalid API key: {key}"}, {"Date": key, "Location": key, "Server": key})
