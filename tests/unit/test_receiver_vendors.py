@@ -41,11 +41,8 @@ def posting(receiver: Receiver, vendor: str) -> Iterator[Post]:
 SUCCESS = {"segment": {"success": True}, "rudderstack": b"ok", "posthog": {"status": "Ok"}}
 
 
-# Of RudderStack a receiver has to be told: its requests look like Segment's.
-TOLD = [(vendor, is_told) for vendor in VENDORS for is_told in (True, False) if is_told or vendor != "rudderstack"]
-
-
-@pytest.mark.parametrize(("vendor", "is_told"), TOLD)
+@pytest.mark.parametrize("is_told", [True, False])
+@pytest.mark.parametrize("vendor", VENDORS)
 @pytest.mark.parametrize("keep", ["all", "log", "ids"])
 def test_each_vendor_takes_and_answers_good_events(vendor: str, is_told: bool, keep: Any) -> None:
     with Receiver(vendor=name(vendor) if is_told else None, keep=keep) as receiver, posting(receiver, vendor) as post:
@@ -86,6 +83,29 @@ def test_one_path_serves_posthog_and_amplitude() -> None:
         assert post(event("amplitude"), path="/batch")[1]["code"] == 200
         assert other(event("posthog"), path="/batch")[1] == {"status": "Ok"}
         assert other(event("segment"), path="/x/v1/batch")[1] == {"success": True}
+
+
+RUDDERSTACKS: list[dict[str, Any]] = [
+    {"channel": "server", "originalTimestamp": None},  # its Python client
+    {"channel": None},  # its Node client of 1.0
+    {"channel": "web", "originalTimestamp": None},
+]
+
+
+@pytest.mark.parametrize("fields", RUDDERSTACKS)
+def test_a_channel_or_an_original_time_tells_rudderstack_from_segment(fields: dict[str, Any]) -> None:
+    with Receiver() as receiver, posting(receiver, "rudderstack") as post:
+        assert post(event("rudderstack", **fields)) == (200, b"ok")
+
+
+def test_segments_events_are_not_taken_for_rudderstacks() -> None:
+    inside = event("segment", properties={"channel": "web", "originalTimestamp": "now"})
+    named = event("segment", channel="web")
+    with Receiver() as receiver, posting(receiver, "segment") as post:
+        assert post(inside, path="/v1/batch")[1] == {"success": True}
+        assert post(named, path="/v1/batch")[1] == {"success": True}, "a key in the body is Segment's way"
+        assert post(path="/v1/batch")[1] == {"success": True}
+        assert post(path="/v1/batch", writeKey=None, channel="web")[1] == {"success": True}
 
 
 BAD: dict[str, dict[str, Any]] = {

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 import uuid
+import zlib
 from typing import Any
 
 import pytest
 
 from sluiceway.testing import Answer, Limits, answers
+from sluiceway.testing import arriving as arriving_room
 
 from .arrivals import KEY, TIME, arriving, body, event, read, told
 
@@ -185,3 +188,32 @@ def test_a_scripted_status_comes_with_its_tag(status: int, tag: str, wait: str |
 
 def test_a_time_may_have_an_offset() -> None:
     assert read("capture", body("capture", one(timestamp=TIME.replace("Z", "+02:00")))).violations == []
+
+
+def test_a_body_may_be_packed_in_each_way_that_the_official_python_client_offers() -> None:
+    data = body("capture", one())
+    bare = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    zstandard = pytest.importorskip("zstandard")
+    for encoding, packed in (
+        ("gzip", gzip.compress(data)),
+        ("deflate", zlib.compress(data)),
+        ("deflate", bare.compress(data) + bare.flush()),
+        ("zstd", zstandard.compress(data)),
+    ):
+        assert read("capture", packed, content_encoding=encoding).violations == []
+        assert refused(packed[:-3], content_encoding=encoding) == (400, "request_decoding_error")
+        assert refused(b"not packed", content_encoding=encoding) == (400, "request_decoding_error")
+    assert refused(zlib.compress(data), content_encoding="br") == (415, "unsupported_encoding")
+
+
+def test_without_its_package_zstd_is_an_encoding_that_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    assert refused(b"anything", content_encoding="zstd") == (415, "unsupported_encoding")
+
+
+def test_a_small_body_does_not_become_a_large_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arriving_room, "MAX_UNPACKED_BYTES", 100_000)
+    large = bytes(200_000)
+    zstandard = pytest.importorskip("zstandard")
+    for encoding, packed in (("deflate", zlib.compress(large)), ("zstd", zstandard.compress(large))):
+        assert refused(packed, content_encoding=encoding) == (400, "request_decoding_error")

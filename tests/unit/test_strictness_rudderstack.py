@@ -76,11 +76,20 @@ def test_what_the_gateway_does_not_look_at_is_noted_and_taken(fields: dict[str, 
     [
         {"userId": None, "anonymousId": "a"},  # explicitly null, as the Python client has it
         {"userId": 7},
+        # A time of its own is taken as it is: the Python client sends neither of those that correct it.
+        {"timestamp": "2013-01-01T10:15:00.123456+00:00", "originalTimestamp": None, "sentAt": None},
         {"channel": None, "_metadata": {"nodeVersion": "18"}, "timestamp": "2013-01-01T10:15:00.123456+00:00"},
     ],
 )
 def test_what_the_official_clients_send_is_taken(fields: dict[str, Any]) -> None:
     assert read("rudderstack", body("rudderstack", one() | fields, timestamp="now")).violations == []
+
+
+def test_a_time_that_is_none_does_not_stand_in_for_the_others() -> None:
+    untimed = one(originalTimestamp=None, sentAt=None)
+    for given in (None, 7):
+        wrong = read("rudderstack", body("rudderstack", untimed | {"timestamp": given})).violations
+        assert {"event 0: originalTimestamp is missing", "event 0: sentAt is missing"} <= set(wrong)
 
 
 def test_the_key_must_come_as_basic() -> None:

@@ -66,22 +66,19 @@ class Arriving:
         """The body as sent. Blocks until it is here; raises ConnectionError when the peer goes away first."""
         return self._read(self.body_bytes)
 
+    @property
+    def encoding(self) -> str:
+        """The name of the body's encoding, in lower case; "identity" if it has none."""
+        return self.headers.get("content-encoding", "identity").strip().lower()
+
     @cached_property
     def body(self) -> bytes:
         """The body, unpacked if it came as gzip. Raises `Malformed` for an unknown or broken encoding."""
-        encoding = self.headers.get("content-encoding", "identity").strip().lower()
-        if encoding == "identity":
+        if self.encoding == "identity":
             return self.sent_body
-        if encoding != "gzip":
+        if self.encoding != "gzip":
             raise Malformed(415, "content-encoding is neither gzip nor identity")
-        unpacker = zlib.decompressobj(GZIP)
-        try:
-            body = unpacker.decompress(self.sent_body, MAX_UNPACKED_BYTES)
-        except zlib.error:
-            raise Malformed(400, "the body is not gzip") from None
-        if not unpacker.eof:
-            raise Malformed(400, "the gzip body is cut short or larger than the receiver takes")
-        return body
+        return unpacked(self.sent_body, "gzip")
 
     @cached_property
     def document(self) -> Any:
@@ -98,6 +95,56 @@ class Arriving:
         Raises `Malformed` when it is not JSON.
         """
         return events_of(self.document)
+
+
+def unpacked(packed: bytes, encoding: str) -> bytes:
+    """Return what was packed as "gzip", "deflate" (with zlib's header or without) or "zstd".
+
+    Raises `Malformed`: 400 for a body that is none of these, or too large; 415 for another encoding, and for zstd where
+    the package zstandard is missing.
+    """
+    if encoding == "zstd":
+        return _zstd(packed)
+    window = _WINDOWS.get(encoding)
+    if window is None:
+        raise Malformed(415, "the content-encoding is one that the receiver cannot read")
+    if encoding == "deflate" and packed[:1] != _ZLIB_HEADER:
+        window = -zlib.MAX_WBITS
+    unpacker = zlib.decompressobj(window)
+    try:
+        body = unpacker.decompress(packed, MAX_UNPACKED_BYTES)
+    except zlib.error:
+        raise Malformed(400, f"the body is not {encoding}") from None
+    if not unpacker.eof:
+        raise Malformed(400, f"the {encoding} body is cut short or larger than the receiver takes")
+    return body
+
+
+_WINDOWS = {"gzip": GZIP, "deflate": zlib.MAX_WBITS}
+_ZLIB_HEADER = b"\x78"  # its first byte, for the window that everybody uses
+
+
+def _zstd(packed: bytes) -> bytes:
+    try:
+        import zstandard
+    except ModuleNotFoundError:
+        raise Malformed(415, "to read zstd, install the package zstandard") from None
+    unpacker = zstandard.ZstdDecompressor().decompressobj()
+    body = bytearray()
+    try:
+        # In pieces, so that a small body cannot become a large one before anybody looks.
+        for at in range(0, len(packed), _PIECE_BYTES):
+            body += unpacker.decompress(packed[at : at + _PIECE_BYTES])
+            if len(body) > MAX_UNPACKED_BYTES:
+                raise Malformed(400, "the zstd body is larger than the receiver takes")
+    except zstandard.ZstdError:
+        raise Malformed(400, "the body is not zstd") from None
+    if not unpacker.eof:
+        raise Malformed(400, "the zstd body is cut short")
+    return bytes(body)
+
+
+_PIECE_BYTES = 64 * 1024
 
 
 def events_of(document: Any) -> list[dict[str, Any]]:

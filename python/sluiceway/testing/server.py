@@ -25,7 +25,7 @@ class Receiver:
     """Stands in for the vendor: listens from its construction until `close()`.
 
     `vendor` is "segment", "rudderstack", "posthog", "amplitude", or one of their pages. Without one, each request is
-    read by what its path and body say: Segment's where nothing speaks of another (RudderStack's look the same).
+    read by what its path and body say: Segment's where nothing speaks of another.
     A request is answered as a strict vendor would: what it refuses is refused, and `violations` tells why.
 
     Answers come from `script` (answers or statuses in order, or a function of the arriving request) and then from

@@ -43,6 +43,14 @@ def needs_no_id(vendor: Vendor, event: Mapping[str, Any]) -> bool:
     return vendor.name == "amplitude" and event.get("event_type") == "$groupidentify"
 
 
+def has_own_time(vendor: Vendor, event: Mapping[str, Any]) -> bool:
+    """Whether an event says when it happened in a way that needs neither the client's clock nor the moment of sending.
+
+    RudderStack takes a ``timestamp`` as it is (processor.go, enhanceWithTimeFields); its Python client sends no more.
+    """
+    return vendor.name == "rudderstack" and isinstance(event.get(vendor.given_time_key), str)
+
+
 def further_faults(vendor: Vendor, event: Mapping[str, Any]) -> Iterator[Fault]:
     """Yield what this vendor would object to beyond its page."""
     further = _FURTHER.get(vendor.name)
@@ -51,10 +59,11 @@ def further_faults(vendor: Vendor, event: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _rudderstack(vendor: Vendor, event: Mapping[str, Any]) -> Iterator[Fault]:
-    """Every event says when it was sent, and the gateway asks each for an id, also one of a type that no page knows."""
+    """An event without a time of its own says when it was sent; every event has an id, also one that no page knows."""
     sent_at = event.get("sentAt")
     if sent_at is None:
-        yield Fault("missing", "sentAt", "is missing")
+        if not has_own_time(vendor, event):
+            yield Fault("missing", "sentAt", "is missing")
     else:
         yield from iso_faults("sentAt", sent_at)
     known = {call.constants.get("type") for call in vendor.calls}

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from sluiceway.vendors.base import Call, Field, Vendor
-from sluiceway.vendors.beyond import elsewhere, further_faults, needs_no_id, takes_any_id, trims_ids
+from sluiceway.vendors.beyond import elsewhere, further_faults, has_own_time, needs_no_id, takes_any_id, trims_ids
 from sluiceway.vendors.fault import Fault, is_int, is_uuid, iso_faults
 
 # The bound of a page that knows no bound of its vendor's: it is the engine's own, and no server's.
@@ -75,7 +75,8 @@ def _id(vendor: Vendor, event: Mapping[str, Any]) -> Iterator[Fault]:
 def _time(vendor: Vendor, event: Mapping[str, Any]) -> Iterator[Fault]:
     key, given = vendor.time_key, event.get(vendor.time_key)
     if given is None:
-        yield Fault("missing", key, "is missing")
+        if not has_own_time(vendor, event):
+            yield Fault("missing", key, "is missing")
     elif vendor.time_format == "epoch_ms":
         if not is_int(given):
             yield Fault("wrong_type", key, "is no integer of milliseconds")

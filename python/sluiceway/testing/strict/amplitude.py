@@ -75,8 +75,7 @@ class Amplitude:
         if not arriving.body_bytes:
             return Reading(violations=["body: empty"], refusal=NO_BODY)
         try:
-            body = arriving.body
-            envelope = opening.opened(body, _envelope)
+            body, envelope = opening.opened_or_mended(arriving.body, _envelope)
         except Malformed as error:
             return Reading(violations=[f"body: {error}"], refusal=NOT_JSON)
         if envelope is None:

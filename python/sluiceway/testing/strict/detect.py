@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
+
+import msgspec
 
 from sluiceway.testing.arriving import Arriving
 from sluiceway.testing.strict.opening import is_batch, path_of
@@ -45,7 +48,39 @@ def _spoken_of(arriving: Arriving, path: str) -> str:
         except Malformed:
             return "posthog"
         return "amplitude" if has_events else "posthog"
-    return "segment"
+    return "rudderstack" if _is_rudderstacks(arriving) else "segment"
+
+
+class _Spec(msgspec.Struct, gc=False, rename="camel"):
+    batch: list[msgspec.Raw] = []
+    write_key: Any = None
+
+
+class _Message(msgspec.Struct, gc=False, rename="camel"):
+    channel: Any = None
+    original_timestamp: Any = None
+
+
+_spec = msgspec.json.Decoder(_Spec).decode
+_message = msgspec.json.Decoder(_Message).decode
+
+# What a message of RudderStack's clients has at its root, and none of Segment's.
+_TELLING = (b'"channel"', b'"originalTimestamp"')
+
+
+def _is_rudderstacks(arriving: Arriving) -> bool:
+    """Whether a body of the spec that both share is RudderStack's: its clients name a channel, and no key in it."""
+    try:
+        body = arriving.body
+        if not any(word in body for word in _TELLING):
+            return False
+        envelope = _spec(body)
+        if envelope.write_key is not None or not envelope.batch:
+            return False
+        message = _message(envelope.batch[0])
+    except (Malformed, msgspec.MsgspecError, RecursionError):
+        return False
+    return message.channel is not None or message.original_timestamp is not None
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -30,6 +31,30 @@ def opened(body: bytes, decode: Callable[[bytes], Envelope]) -> Envelope | None:
         return None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Malformed(400, "the body is not JSON in UTF-8") from None
+
+
+def opened_or_mended(body: bytes, decode: Callable[[bytes], Envelope]) -> tuple[bytes, Envelope | None]:
+    """Return the body and its envelope, as `opened` does; escaped halves of surrogate pairs become U+FFFD.
+
+    RFC 8259 (section 8.2) leaves it to the reader what half of a pair means, and a program that cuts a text in the
+    middle of an emoji writes one. JavaScript, Java and Go read it; Rust, which is PostHog, does not.
+    """
+    try:
+        return body, opened(body, decode)
+    except Malformed:
+        mended = _ESCAPE.sub(_whole, body)
+        if mended == body:
+            raise
+        return mended, opened(mended, decode)
+
+
+# Every escape, so that a backslash that is escaped itself is never taken for the start of one.
+_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|u[\da-fA-F]{4}|.)", re.DOTALL)
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]..")
+
+
+def _whole(escape: re.Match[bytes]) -> bytes:
+    return rb"\ufffd" if _HALF.fullmatch(escape[0]) else escape[0]
 
 
 def too_large(body: bytes, events: Sequence[msgspec.Raw], limits: Limits) -> Iterator[str]:

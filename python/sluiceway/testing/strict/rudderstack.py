@@ -74,7 +74,7 @@ class RudderStack:
         except Malformed as error:
             return Reading(violations=[f"body: {error}"], refusal=UNREAD)
         try:
-            envelope = opening.opened(body, _envelope)
+            body, envelope = opening.opened_or_mended(body, _envelope)
         except Malformed as error:
             return Reading(violations=[f"body: {error}"], refusal=NOT_JSON)
         if envelope is None:

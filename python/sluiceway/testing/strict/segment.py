@@ -40,8 +40,7 @@ class Segment:
 
     def read(self, arriving: Arriving, limits: Limits) -> Reading:
         """Read a batch request. Raises `Malformed` when the body is not JSON in UTF-8."""
-        body = arriving.body
-        envelope = opening.opened(body, _envelope)
+        body, envelope = opening.opened_or_mended(arriving.body, _envelope)
         if envelope is None:
             return Reading(violations=["envelope: no object with a batch of events"])
         look = self._quick.look(body, envelope.batch)
