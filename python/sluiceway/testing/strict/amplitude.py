@@ -83,7 +83,8 @@ class Amplitude:
         events = envelope.events or []
         look = self._for(envelope.options).look(body, events)
         large = list(opening.too_large(body, events, limits.over(BATCH_LIMITS if is_batch else LIMITS)))
-        reading = Reading(look.ids, events, [*large, *opening.told(look)], body_bytes=len(body))
+        wrong = [*large, *opening.told(look)]
+        reading = Reading(look.ids, events, wrong, body_bytes=len(body), faults=look.faults)
         reading.refusal = _refusal(look, all_of_them=is_batch)
         if not (isinstance(envelope.api_key, str) and envelope.api_key):
             reading.violations.append("authentication: no api_key")

@@ -105,7 +105,7 @@ class PostHog:
             wrong.append("envelope: sent_at is not a time")
         if not opening.is_json(arriving):
             wrong.append("content-type: not application/json")
-        return Reading(look.ids, envelope.batch, wrong, refusal)
+        return Reading(look.ids, envelope.batch, wrong, refusal, faults=look.faults)
 
     def tell(self, answer: Answer, reading: Reading) -> Told:
         """Complete an answer in PostHog's words."""

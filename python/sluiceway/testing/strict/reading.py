@@ -11,6 +11,7 @@ import msgspec
 
 from sluiceway.testing.answers import Answer
 from sluiceway.testing.arriving import Arriving
+from sluiceway.vendors.fault import Fault
 
 Fate: TypeAlias = Literal["open", "acknowledged", "refused", "later"]
 """What an answer says of one event: nothing that lasts, taken, refused for good, or to be sent again after a wait."""
@@ -51,6 +52,8 @@ class Reading(msgspec.Struct):
     body_bytes: int = 0
     dropped: Mapping[int, str] = {}
     """Events that the vendor refuses one by one in an answer of success, and its word for the reason."""
+    faults: Mapping[int, Sequence[Fault]] = {}
+    """What the vendor objects to in each event, by index; what it does about that is in the answer."""
 
     @property
     def lasting(self) -> Sequence[bytes | msgspec.Raw]:

@@ -85,7 +85,8 @@ class RudderStack:
         if not envelope.batch:
             wrong.append("batch: empty")
             refusal = EMPTY
-        return Reading(look.ids, envelope.batch, wrong, _refusal(look) or refusal, _without_sent_at(envelope.batch))
+        stable = _without_sent_at(envelope.batch)
+        return Reading(look.ids, envelope.batch, wrong, _refusal(look) or refusal, stable, faults=look.faults)
 
     def _unpacked(self, arriving: Arriving) -> bytes:
         """The body; an encoding that is not exactly `gzip` is passed through (middleware/uncompress.go)."""

@@ -52,7 +52,7 @@ class Segment:
         if not opening.is_json(arriving):
             wrong.append("content-type: not application/json")
         wrong.extend(_authentication(arriving.headers.get("authorization"), envelope.write_key))
-        return Reading(look.ids, envelope.batch, wrong)
+        return Reading(look.ids, envelope.batch, wrong, faults=look.faults)
 
     def tell(self, answer: Answer, reading: Reading) -> Told:
         """Complete an answer: success is said in a body, anything else in the status alone."""
