@@ -1,0 +1,258 @@
+"""What has been judged is counted, compared with what came before, and kept: all of it, or a sample when there is much.
+
+All of it happens on the server's own thread, before the answer leaves: who has read an answer finds the count there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from typing import Any
+
+import msgspec
+
+from sluiceway.devserver import masking
+from sluiceway.devserver.columns import columns
+from sluiceway.devserver.counters import Counters
+from sluiceway.devserver.duplicates import Seen, Unsettled
+from sluiceway.devserver.sampling import Sampler, spread
+from sluiceway.devserver.shapes import Event, Mark, Reason, Request, Row
+from sluiceway.devserver.store import Store
+from sluiceway.devserver.timing import Clock, odd_times
+from sluiceway.devserver.verdicts import Verdicts
+from sluiceway.testing.strict.reading import Reading, as_dict
+
+MAX_EVENT_CHARS = 256 * 1024
+"""Of an event's JSON; of a longer one the beginning is kept."""
+
+MAX_ANSWER_CHARS = 2048
+
+
+class Taken(msgspec.Struct, kw_only=True):
+    """One request, judged, as it is to be recorded."""
+
+    number: int
+    vendor: str
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    arrived: float
+    clock: Clock
+    sent_nbytes: int
+    body: bytes
+    reading: Reading
+    outlines: Sequence[Any]
+    verdicts: Verdicts
+    status: int | None
+    answer: bytes
+    fault: str
+    attempt: int
+    connection: str
+    duration_ms: float
+
+
+class Recorder:
+    """Counters, memory of ids, and the way into the store. One thread only."""
+
+    def __init__(self, store: Store, monotonic: Callable[[], float], now: Callable[[], float]) -> None:
+        self._store = store
+        self._monotonic = monotonic
+        self._now = now
+        self._seen = Seen()
+        self._unsettled = Unsettled()
+        self._sampler = Sampler()
+        self._seqs = count(store.last_seq + 1)
+        self.numbers = count(store.last_number + 1)
+        self.counters = Counters(now())
+
+    @property
+    def is_sampling(self) -> bool:
+        """Whether some of what came in the last seconds was not kept."""
+        return self._sampler.is_sampling(self._monotonic())
+
+    def told(self) -> dict[str, Any]:
+        """Return the counters, as JSON has them."""
+        return self.counters.told(self._now(), stored=self._store.count, sampling=self.is_sampling)
+
+    def clear(self) -> None:
+        """Forget counts and ids."""
+        self._seen.clear()
+        self._unsettled.clear()
+        self.counters.clear(self._now())
+
+    def record(self, taken: Taken) -> None:
+        """Count a request, and hand what is kept of it to the store."""
+        verdicts = taken.verdicts
+        attempts = self._compare(taken)
+        self._mark_times(taken)
+        kept = self._keep(taken, attempts)
+        self.counters.request(taken.sent_nbytes)
+        self.counters.not_stored += verdicts.nevents - kept
+        self.counters.count(taken.vendor, verdicts.counts(), verdicts.mark_counts(), taken.arrived)
+
+    def _compare(self, taken: Taken) -> dict[int, int]:
+        """Find duplicates and retried events; returns the attempts that came before, by index."""
+        verdicts, reading = taken.verdicts, taken.reading
+        if not reading.ids:
+            return {}
+        hashes = _hashes(taken)
+        before = self._unsettled.attempts(hashes)
+        retried = list(before) if taken.attempt < 2 else range(verdicts.nevents)
+        verdicts.mark("retried", retried)
+        came = verdicts.taken()
+        whole = len(came) == len(hashes)
+        again = self._seen.note(hashes if whole else [hashes[at] for at in came])
+        for place in again:
+            _duplicate(taken, came[place])
+        if verdicts.base == "retry" or "retry" in verdicts.but.values():
+            later = [at for at in range(verdicts.nevents) if verdicts.of(at) == "retry"]
+            counts = {place: before[at] for place, at in enumerate(later) if at in before}
+            self._unsettled.note([hashes[at] for at in later], counts)
+        return before
+
+    def _mark_times(self, taken: Taken) -> None:
+        clock, verdicts = taken.clock, taken.verdicts
+        if clock.is_skewed and verdicts.nevents:
+            verdicts.common_marks.append("skew")
+            verdicts.common.append(_skew_reason(clock))
+        now = taken.arrived if clock.sent is None else clock.sent
+        future, late = odd_times([event.time for event in taken.outlines], now)
+        verdicts.mark("future", future, _FUTURE[taken.vendor])
+        verdicts.mark("late", late, _LATE[taken.vendor])
+
+    def _keep(self, taken: Taken, attempts: Mapping[int, int]) -> int:
+        verdicts = taken.verdicts
+        room = self._sampler.take(verdicts.nevents, self._monotonic())
+        sampled: list[Mark] = ["sampled"] if room < verdicts.nevents else []
+        if sampled:
+            self.counters.marks.update()
+        masker = masking.Masker(masking.keys_of(taken.headers, taken.path.partition("?")[2], taken.body))
+        chosen = spread(verdicts.nevents, room, verdicts.flagged()) if room else []
+        events = [self._event(taken, at, attempts.get(at, 0) + 1, sampled, masker) for at in chosen]
+        # A request of which nothing is kept is told by the counters alone, unless it is itself worth a look.
+        request = _request(taken, masker) if events or not verdicts.nevents else None
+        if not self._store.keep(request, events):
+            return 0
+        if sampled:
+            self.counters.marks["sampled"] += len(events)
+        return len(events)
+
+    def _event(self, taken: Taken, at: int, attempt: int, sampled: Sequence[Mark], masker: masking.Masker) -> Event:
+        raw, verdicts, reading = taken.reading.events[at], taken.verdicts, taken.reading
+        event = as_dict(raw) or {}
+        said = columns(taken.vendor, event, taken.headers)
+        if own := masking.keys_in_event(event):
+            masker = masking.Masker(own)
+        text = masker.text(bytes(raw).decode())
+        reasons = verdicts.reasons(at)
+        event_id = reading.ids[at]
+        row = Row(
+            seq=next(self._seqs),
+            received=taken.arrived,
+            vendor=taken.vendor,
+            type=said.type,
+            event=masker.text(said.event),
+            user=masker.text(said.user),
+            anonymous=masker.text(said.anonymous),
+            id="" if event_id.startswith("\0") else masker.text(event_id[:200]),
+            verdict=verdicts.of(at),
+            reason=reasons[0].text if reasons else "",
+            marks=list(dict.fromkeys((*verdicts.marks(at), *sampled))),
+            attempt=max(attempt, taken.attempt),
+            request=taken.number,
+            nbytes=len(raw),
+            library=said.library,
+        )
+        return Event(row, text[:MAX_EVENT_CHARS], reasons)
+
+
+def _hashes(taken: Taken) -> list[int]:
+    """Of ids within their vendor's scope: Amplitude folds them per device, the others by themselves."""
+    salt = _SALTS[taken.vendor]
+    ids = taken.reading.ids
+    if taken.vendor == "amplitude":
+        pairs = zip(ids, (event.other for event in taken.outlines), strict=True)
+        return [hash((one, other if isinstance(other, str) else None, salt)) for one, other in pairs]
+    if any(one[:1] == "\0" for one in ids):  # an event without an id is no copy of any other
+        return [hash((one, taken.number)) if one[:1] == "\0" else hash(one) ^ salt for one in ids]
+    return [hash(one) ^ salt for one in ids]
+
+
+_SALTS = {"segment": 0, "rudderstack": 0x5A5A5A5A, "posthog": 0x3C3C3C3C3C, "amplitude": 1}
+
+
+def _duplicate(taken: Taken, at: int) -> None:
+    verdicts = taken.verdicts
+    if taken.vendor != "rudderstack":
+        verdicts.but[at] = "duplicate"
+    verdicts.mark("duplicate", [at], _DUPLICATE[taken.vendor])
+
+
+def _request(taken: Taken, masker: masking.Masker) -> Request:
+    return Request(
+        number=taken.number,
+        received=taken.arrived,
+        vendor=taken.vendor,
+        method=taken.method,
+        path=masking.path(taken.path, masker)[:2048],
+        status=taken.status,
+        answer=masker.text(taken.answer[:MAX_ANSWER_CHARS].decode("utf-8", "replace")),
+        fault=taken.fault,
+        headers=masking.headers(taken.headers, masker),
+        nbytes_sent=taken.sent_nbytes,
+        nbytes=len(taken.body),
+        events=taken.verdicts.nevents,
+        attempt=taken.attempt,
+        client=masker.text(taken.headers.get("user-agent", "")[:200]),
+        connection=taken.connection,
+        duration_ms=round(taken.duration_ms, 3),
+    )
+
+
+def _skew_reason(clock: Clock) -> Reason:
+    way = "ahead of" if clock.skew > 0 else "behind"
+    text = (
+        f"The request says that it was sent at a time {abs(clock.skew):.0f} s {way} this machine's. Vendors move the "
+        "times of its events by that. Set the sender's clock, and renew the time of sending at each attempt."
+    )
+    return Reason("skew", "sentAt", text)
+
+
+_DUPLICATE = {
+    "segment": Reason("duplicate", "messageId", "This messageId was taken before: Segment keeps the first for a day."),
+    "rudderstack": Reason(
+        "duplicate",
+        "messageId",
+        "This messageId was taken before: RudderStack folds it only where deduplication is switched on.",
+    ),
+    "posthog": Reason("duplicate", "uuid", "This uuid was taken before: PostHog folds it, as well as it can."),
+    "amplitude": Reason(
+        "duplicate", "insert_id", "This insert_id was taken before from this device: Amplitude keeps the first, 7 days."
+    ),
+}
+
+_FUTURE = {
+    "segment": Reason(
+        "future", "timestamp", "The event lies in the future. Segment takes it; destinations move or drop such events."
+    ),
+    "rudderstack": Reason(
+        "future", "timestamp", "The event lies in the future. RudderStack takes the time as it stands."
+    ),
+    "posthog": Reason(
+        "future", "timestamp", "The event lies in the future. PostHog takes its own time if it is more than 23 h."
+    ),
+    "amplitude": Reason("future", "time", "The event lies in the future. `time` is in milliseconds since 1970, UTC."),
+}
+
+_LATE = {
+    "segment": Reason(
+        "late", "timestamp", "The event happened more than two days ago. Some destinations drop what is that old."
+    ),
+    "rudderstack": Reason(
+        "late", "timestamp", "The event happened more than two days ago. Some destinations drop what is that old."
+    ),
+    "posthog": Reason(
+        "late", "timestamp", "The event happened more than two days ago. Import it with historical_migration."
+    ),
+    "amplitude": Reason("late", "time", "The event happened more than two days ago. `time` is in milliseconds."),
+}
