@@ -31,7 +31,7 @@ def columns(vendor: str, event: Mapping[str, Any], headers: Mapping[str, str]) -
         library = _text(event.get("library")).replace("/", " ", 1)
         return Columns(kind, event_type, _text(event.get("user_id")), _text(event.get("device_id")), library)
     kind = _text(event.get("type"))
-    name = event.get({"track": "event", "group": "groupId", "alias": "previousId"}.get(kind, "name"))
+    name: Any = event.get({"track": "event", "group": "groupId", "alias": "previousId"}.get(kind, "name"))
     context = event.get("context")
     library = context.get("library") if isinstance(context, Mapping) else None
     said = f"{_text(library.get('name'))} {_text(library.get('version'))}" if isinstance(library, Mapping) else ""

@@ -64,5 +64,7 @@ def _unread(wrong: Malformed) -> Reading:
 
 def _refuse_as_segment(batch: Arriving, reading: Reading) -> None:
     """Segment answers 400 to what is no batch, and to what is too large (HTTP API, "Errors"), and 200 to all else."""
-    if (not reading.events and any(text.startswith("envelope: no object") for text in reading.violations)) or len(batch.body) > SEGMENT_MAX_BODY_BYTES:
+    if (not reading.events and any(text.startswith("envelope: no object") for text in reading.violations)) or len(
+        batch.body
+    ) > SEGMENT_MAX_BODY_BYTES:
         reading.refusal = Answer(400)

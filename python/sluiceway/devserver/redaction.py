@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -47,7 +48,7 @@ def is_sensitive(name: str) -> bool:
     words = [part.lower() for part in _PARTS.findall(name)]
     if not _WORDS.isdisjoint(words) or "".join(words) in _WORDS:
         return True
-    return not _PAIRS.isdisjoint(zip(words, words[1:], strict=False))
+    return not _PAIRS.isdisjoint(pairwise(words))
 
 
 def redact(text: str) -> tuple[str, bool]:

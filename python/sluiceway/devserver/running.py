@@ -117,7 +117,7 @@ class DevServer:
         self.recorder.clear()
 
     def close(self) -> None:
-        """Stop at once: streams end, open requests are cut, what waits for the store is written. May be called twice."""
+        """Stop at once: streams end, open requests are cut, what waits is written. May be called twice."""
         if self._loop is not None and self._thread.is_alive():
             with suppress(RuntimeError):  # it has just ended by itself
                 self._loop.call_soon_threadsafe(self._end)

@@ -70,9 +70,10 @@ class Screen:
         fault = f"  fault: {taken.fault}" if taken.fault else ""
         attempt = f"  attempt {taken.attempt}" if taken.attempt > 1 else ""
         nevents = taken.verdicts.nevents
+        events = f"{nevents:>5} event{'s' if nevents != 1 else ' '}"
         self._write(
-            f"{time.strftime('%H:%M:%S')}  {taken.vendor:<11} {status:>5}  {nevents:>5} event{'s' if nevents != 1 else ' '}"
-            f"  {taken.sent_nbytes:>9,} B  {counts}{attempt}{fault}"
+            f"{time.strftime('%H:%M:%S')}  {taken.vendor:<11} {status:>5}  {events}  {taken.sent_nbytes:>9,} B  "
+            f"{counts}{attempt}{fault}"
         )
 
     def end(self) -> None:

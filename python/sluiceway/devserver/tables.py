@@ -122,5 +122,6 @@ def attempts_of(rows: list[tuple[Any, ...]]) -> list[Attempt]:
     found: list[Attempt] = []
     for values in rows:
         delay = round(values[2] - found[-1].received, 3) if found else None
-        found.append(Attempt(*values[:6], delay_seconds=delay))
+        request, seq, received, status, verdict, attempt = values
+        found.append(Attempt(request, seq, received, status, verdict, attempt, delay))
     return found

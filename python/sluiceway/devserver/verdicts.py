@@ -102,9 +102,11 @@ def verdicts(
         found.common.append(CUT)
     _explain(vendor, reading, found, answer)
     for at, lost, reason in _silent(vendor, reading, outlines, found):
-        found.own.setdefault(at, []).append(reason)
+        of_event = found.own.setdefault(at, [])
         if lost:
             found.but[at] = "lost"
+        # What the event is lost by comes before what is merely odd about it.
+        of_event.insert(0 if lost else len(of_event), reason)
     return found
 
 

@@ -53,7 +53,7 @@ def as_batch(arriving: Arriving, vendor: str) -> Arriving:
         return _spec(arriving, vendor, call) if call else arriving
     if vendor == "posthog" and not path.endswith("/i/v1/analytics/events"):
         return _posthog(arriving, path)
-    if vendor == "amplitude" and any(path.endswith(ending) for ending in AMPLITUDE_FORMS):
+    if vendor == "amplitude" and not path.endswith("/2/httpapi") and path.endswith(tuple(AMPLITUDE_FORMS)):
         return _amplitude(arriving, path)
     return arriving
 
