@@ -179,6 +179,9 @@ bench-quick: $(BENCH_VENV)/.built ## The same in five minutes, with fewer rounds
 bench-outage: $(BENCH_VENV)/.built ## Only the call's latency, the server healthy, black-holed, dripping and resetting
 	$(BENCH_BIN)/python benches/python/run.py --only latency $(if $(VENDOR),--vendor $(VENDOR))
 
+bench-dev: $(VENV)/.built ## Does `sluiceway dev` hold 50,000 events/s for a minute, its page usable; SECONDS=10 for less
+	$(BIN)/python benches/python/dev.py --seconds $(or $(SECONDS),60)
+
 bench-rust: ## Criterion: ring, batcher, JSON
 	cargo bench --locked -p sluiceway-benches
 

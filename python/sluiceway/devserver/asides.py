@@ -1,4 +1,4 @@
-"""What clients ask besides: settings, flags, health. The answers are harmless: no flags, no destinations, all is well."""
+"""What clients ask besides: settings, flags, health. The answers are harmless: no flags, no destinations."""
 
 from __future__ import annotations
 

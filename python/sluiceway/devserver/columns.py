@@ -28,13 +28,13 @@ def columns(vendor: str, event: Mapping[str, Any], headers: Mapping[str, str]) -
     if vendor == "amplitude":
         event_type = _text(event.get("event_type"))
         kind = {"$identify": "identify", "$groupidentify": "group"}.get(event_type, "track")
-        library = _text(event.get("library")).replace("/", " ", 1)
-        return Columns(kind, event_type, _text(event.get("user_id")), _text(event.get("device_id")), library)
+        told = _text(event.get("library")).replace("/", " ", 1)
+        return Columns(kind, event_type, _text(event.get("user_id")), _text(event.get("device_id")), told)
     kind = _text(event.get("type"))
-    name: Any = event.get({"track": "event", "group": "groupId", "alias": "previousId"}.get(kind, "name"))
+    name = event.get({"track": "event", "group": "groupId", "alias": "previousId"}.get(kind, "name"))
     context = event.get("context")
-    library = context.get("library") if isinstance(context, Mapping) else None
-    said = f"{_text(library.get('name'))} {_text(library.get('version'))}" if isinstance(library, Mapping) else ""
+    library = context.get("library") if isinstance(context, dict) else None
+    said = f"{_text(library.get('name'))} {_text(library.get('version'))}" if isinstance(library, dict) else ""
     return Columns(
         kind, _text(name), _text(event.get("userId")), _text(event.get("anonymousId")), said.strip()[:MAX_CHARS]
     )
@@ -53,10 +53,11 @@ _POSTHOG_TYPES = {
 
 def _posthog(event: Mapping[str, Any], headers: Mapping[str, str]) -> Columns:
     inner = event.get("properties")
-    properties: Mapping[str, Any] = inner if isinstance(inner, Mapping) else {}
+    properties: Mapping[str, Any] = inner if isinstance(inner, dict) else {}
     name = _text(event.get("event"))
-    who = event.get("distinct_id")
-    who = event.get("$distinct_id", properties.get("distinct_id")) if who is None else who
+    who: Any = event.get("distinct_id")
+    if who is None:
+        who = event.get("$distinct_id", properties.get("distinct_id"))
     library = f"{_text(properties.get('$lib'))} {_text(properties.get('$lib_version'))}".strip()
     if not library:
         library = headers.get("posthog-sdk-info", "").replace("/", " ", 1)

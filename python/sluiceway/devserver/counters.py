@@ -28,7 +28,7 @@ class Counters:
         self.not_stored = 0
         self.by_vendor: dict[str, Counter[str]] = {vendor: Counter() for vendor in VENDORS}
         self.marks: Counter[str] = Counter()
-        self._rates: deque[list[int]] = deque(maxlen=RATES_KEPT)
+        self._rates: deque[tuple[int, int]] = deque(maxlen=RATES_KEPT)
 
     def request(self, nbytes: int) -> None:
         """Count one request and the bytes of its body as sent."""
@@ -45,9 +45,8 @@ class Counters:
         self.marks.update(marks)
         second = int(now)
         if self._rates and self._rates[-1][0] == second:
-            self._rates[-1][1] += nevents
-        else:
-            self._rates.append([second, nevents])
+            nevents += self._rates.pop()[1]
+        self._rates.append((second, nevents))
 
     def rate(self, now: float) -> int:
         """Events of the last whole second."""
@@ -58,7 +57,7 @@ class Counters:
         """Return each of the last seconds with its events, the silent ones too, up to the last whole one."""
         if not self._rates:
             return []
-        told = {second: nevents for second, nevents in self._rates}
+        told = dict(self._rates)
         last = int(now) - 1
         first = max(min(told), last - RATES_KEPT + 1)
         return [[second, told.get(second, 0)] for second in range(first, last + 1)]

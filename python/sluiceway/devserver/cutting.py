@@ -12,6 +12,7 @@ import socket
 import struct
 import sys
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 _RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
@@ -67,21 +68,19 @@ def linger_not(transport: asyncio.Transport) -> None:
     outer = transport.get_extra_info("socket")
     if outer is None:
         return
-    with suppress(OSError):
-        # A second descriptor of the same socket: event loops hand out a likeness that has not every method.
-        with socket.socket(fileno=os.dup(outer.fileno())) as same:
-            same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    # A second descriptor of the same socket: event loops hand out a likeness that has not every method.
+    with suppress(OSError), socket.socket(fileno=os.dup(outer.fileno())) as same:
+        same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
 
 def protocol_class(connections: Connections) -> type[asyncio.Protocol]:
     """Return uvicorn's own protocol, httptools' where it is installed, telling of its connections."""
-    base: Any
     try:
-        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as base
+        uvicorns: Any = import_module("uvicorn.protocols.http.httptools_impl").HttpToolsProtocol
     except ImportError:
-        from uvicorn.protocols.http.h11_impl import H11Protocol as base
+        uvicorns = import_module("uvicorn.protocols.http.h11_impl").H11Protocol
 
-    class Told(base):  # type: ignore[misc]
+    class Told(uvicorns):  # type: ignore[misc]
         def connection_made(self, transport: asyncio.Transport) -> None:
             connections.made(transport)
             super().connection_made(transport)

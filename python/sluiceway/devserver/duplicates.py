@@ -20,7 +20,7 @@ class Seen:
         self._old: set[int] = set()
 
     def note(self, hashes: Sequence[int]) -> list[int]:
-        """Take the hashes of one batch; return the indices of those that have been here, in this very batch or before."""
+        """Take the hashes of one batch; return the indices of those that have been here, in this batch or before."""
         new, old = self._new, self._old
         if len(new) >= self._most:
             self._old, self._new = new, set()

@@ -11,11 +11,10 @@ from sluiceway.devserver.asides import aside
 from sluiceway.devserver.cutting import Connections
 from sluiceway.devserver.faults import Fault, Faults
 from sluiceway.devserver.faults import answer as faulty_answer
-from sluiceway.devserver.outline import outlines
+from sluiceway.devserver.outline import outline
 from sluiceway.devserver.reading import Read, arriving_of, read
 from sluiceway.devserver.recording import Recorder, Taken
 from sluiceway.devserver.security import Receive, Scope, Send
-from sluiceway.devserver.sending import sent_at
 from sluiceway.devserver.telling import Place, place, takes_events, vendor_of
 from sluiceway.devserver.timing import Clock
 from sluiceway.devserver.verdicts import Ending, verdicts
@@ -93,7 +92,8 @@ class Ingestion:
         elif takes_events(where):
             await _send(send, 405, {"Allow": "POST, OPTIONS", **shared}, b"")
         else:
-            text = f"no vendor takes events at this path{f' ({where.vendor})' if where.vendor else ''}: GET / says which do\n"
+            who = where.vendor or "no vendor"
+            text = f"{who} takes no events at this path. GET / says how to point a client here.\n"
             await _send(send, 404, {"Content-Type": "text/plain; charset=utf-8", **shared}, text.encode())
 
     async def _take(
@@ -142,7 +142,7 @@ class Ingestion:
     ) -> Taken:
         reading, batch = done.reading, done.batch
         body = _unpacked(batch)
-        outlined = outlines(vendor, body, reading.events)
+        whole = outline(vendor, batch, body, reading)
         client = scope["client"]
         query = scope["query_string"].decode("latin-1")
         return Taken(
@@ -152,12 +152,13 @@ class Ingestion:
             path=scope["path"] + (f"?{query}" if query else ""),
             headers=arriving.headers,
             arrived=arrived,
-            clock=Clock(arrived, sent_at(vendor, batch, body, reading)),
+            clock=Clock(arrived, whole.sent_at),
             sent_nbytes=arriving.body_bytes,
             body=body,
             reading=reading,
-            outlines=outlined,
-            verdicts=verdicts(vendor, reading, told.answer, told.fates, ending, outlined),
+            outlines=whole.events,
+            keys=whole.keys,
+            verdicts=verdicts(vendor, reading, told.answer, told.fates, ending, whole.events),
             status=None if ending != "answered" else told.answer.status,
             answer=told.answer.body or b"" if ending in ("answered", "cut") else b"",
             fault="",

@@ -1,6 +1,6 @@
-"""What is asked of every event of a batch, stored or not: its time, its name, and whom it speaks of.
+"""What is asked of every request and of every event in it, stored or not: when, by which key, what, and of whom.
 
-One more pass of the decoder over the body, which skips all that is not asked for, is cheaper than a dict for each event.
+One pass of the decoder over the body, which skips what is not asked for, is cheaper than a dict for each event.
 """
 
 from __future__ import annotations
@@ -10,46 +10,77 @@ from typing import Any
 
 import msgspec
 
-from sluiceway.testing.strict.reading import as_dict
+from sluiceway.devserver.timing import seconds_of
+from sluiceway.testing.arriving import Arriving
+from sluiceway.testing.strict.reading import Reading, as_dict
 
 
 class Outline(msgspec.Struct, gc=False):
-    """One event in outline; whatever JSON value stood there, None for none."""
+    """One event in outline; whatever JSON value stood there, None for none. `sent` is RudderStack's alone."""
 
     time: Any = None
     name: Any = None
     who: Any = None
     other: Any = None
+    sent: Any = None
+
+
+class Whole(msgspec.Struct):
+    """A request in outline: its events, when it says that it was sent (in seconds), and the keys of its body."""
+
+    events: Sequence[Any]
+    sent_at: float | None
+    keys: list[str]
 
 
 # The keys of time and name, of who did it, and of what else a rule asks for.
-_KEYS: Mapping[str, tuple[str, str, str, str]] = {
-    "segment": ("timestamp", "event", "userId", "anonymousId"),
-    "rudderstack": ("timestamp", "originalTimestamp", "userId", "anonymousId"),
-    "posthog": ("timestamp", "event", "distinct_id", "$distinct_id"),
-    "amplitude": ("time", "event_type", "user_id", "device_id"),
+_EVENT_KEYS: Mapping[str, tuple[str, str, str, str, str]] = {
+    "segment": ("timestamp", "event", "userId", "anonymousId", ""),
+    "rudderstack": ("timestamp", "originalTimestamp", "userId", "anonymousId", "sentAt"),
+    "posthog": ("timestamp", "event", "distinct_id", "$distinct_id", ""),
+    "amplitude": ("time", "event_type", "user_id", "device_id", ""),
 }
+_SENT_KEYS = {"segment": "sentAt", "rudderstack": "sentAt", "posthog": "sent_at", "amplitude": "client_upload_time"}
+
+# Where an envelope may have its key, whoever it is meant for.
+_KEYS = {"write_key": "writeKey", "api_key": "api_key", "token": "token"}
 
 
 def _decoder(vendor: str) -> Callable[[bytes], Any]:
-    keys = dict(zip(("time", "name", "who", "other"), _KEYS[vendor], strict=True))
-    event = msgspec.defstruct("Event", [(name, Any, None) for name in keys], rename=keys, gc=False)
-    around = {"events": "events" if vendor == "amplitude" else "batch"}
-    envelope = msgspec.defstruct("Batch", [("events", list[event])], rename=around, gc=False)  # type: ignore[valid-type]
-    return msgspec.json.Decoder(envelope).decode
+    keys = dict(zip(Outline.__struct_fields__, _EVENT_KEYS[vendor], strict=True))
+    asked = {name: key for name, key in keys.items() if key}
+    event = msgspec.defstruct("Event", [(name, Any, None) for name in asked], rename=asked, gc=False)
+    names = {"events": "events" if vendor == "amplitude" else "batch", "sent": _SENT_KEYS[vendor], **_KEYS}
+    fields: list[Any] = [("events", list[event], []), *((name, Any, None) for name in ("sent", *_KEYS))]  # type: ignore[valid-type]
+    return msgspec.json.Decoder(msgspec.defstruct("Batch", fields, rename=names, gc=False)).decode
 
 
-_DECODERS = {vendor: _decoder(vendor) for vendor in _KEYS}
+_DECODERS = {vendor: _decoder(vendor) for vendor in _EVENT_KEYS}
 
 
-def outlines(vendor: str, body: bytes, raws: Sequence[msgspec.Raw]) -> Sequence[Any]:
-    """Return an outline of each event; `body` is known to be JSON with `raws` in it."""
-    if not raws:
-        return []
+def outline(vendor: str, batch: Arriving, body: bytes, reading: Reading) -> Whole:
+    """Read a request in outline; a body that nobody can read has none."""
     try:
-        events: Sequence[Any] = _DECODERS[vendor](body).events
-    except msgspec.MsgspecError:  # an event that is no object, or a number beyond 64 bits
-        keys = _KEYS[vendor]
-        dicts = [as_dict(raw) or {} for raw in raws]
-        return [Outline(*(event.get(key) for key in keys)) for event in dicts]
-    return events
+        found = _DECODERS[vendor](body)
+    except (msgspec.MsgspecError, RecursionError):
+        return Whole(_closely(vendor, reading), _in_header(batch), [])
+    events: Sequence[Any] = found.events
+    if len(events) != len(reading.events):
+        events = _closely(vendor, reading)
+    # RudderStack goes by each event; those of one request are sent together.
+    sent = getattr(events[0], "sent", None) if vendor == "rudderstack" and events else None
+    sent_at = _in_header(batch) if vendor == "posthog" else None
+    sent_at = seconds_of(found.sent if sent is None else sent) if sent_at is None else sent_at
+    keys = [key for key in (found.write_key, found.api_key, found.token) if isinstance(key, str) and key]
+    return Whole(events, sent_at, keys)
+
+
+def _closely(vendor: str, reading: Reading) -> Sequence[Outline]:
+    """An event that is no object, or a number beyond 64 bits: each by itself."""
+    keys = _EVENT_KEYS[vendor]
+    return [Outline(*map((as_dict(raw) or {}).get, keys)) for raw in reading.events]
+
+
+def _in_header(batch: Arriving) -> float | None:
+    """PostHog's capture V1 says it there."""
+    return seconds_of(batch.headers.get("posthog-request-timestamp"))

@@ -42,6 +42,8 @@ class Taken(msgspec.Struct, kw_only=True):
     body: bytes
     reading: Reading
     outlines: Sequence[Any]
+    keys: list[str]
+    """The keys that its body names."""
     verdicts: Verdicts
     status: int | None
     answer: bytes
@@ -126,7 +128,7 @@ class Recorder:
         sampled: list[Mark] = ["sampled"] if room < verdicts.nevents else []
         if sampled:
             self.counters.marks.update()
-        masker = masking.Masker(masking.keys_of(taken.headers, taken.path.partition("?")[2], taken.body))
+        masker = masking.Masker([*taken.keys, *masking.keys_of(taken.headers, taken.path.partition("?")[2])])
         chosen = spread(verdicts.nevents, room, verdicts.flagged()) if room else []
         events = [self._event(taken, at, attempts.get(at, 0) + 1, sampled, masker) for at in chosen]
         # A request of which nothing is kept is told by the counters alone, unless it is itself worth a look.
@@ -141,9 +143,12 @@ class Recorder:
         raw, verdicts, reading = taken.reading.events[at], taken.verdicts, taken.reading
         event = as_dict(raw) or {}
         said = columns(taken.vendor, event, taken.headers)
-        if own := masking.keys_in_event(event):
-            masker = masking.Masker(own)
-        text = masker.text(bytes(raw).decode())
+        plain = bytes(raw).decode()
+        if own := masking.keys_in_event(plain, event):
+            masker = masking.Masker([*own, *masker.keys])
+        text = masker.text(plain)
+        if text == plain:
+            masker = masking.NOTHING  # what the event has no key in, its columns have none in
         reasons = verdicts.reasons(at)
         event_id = reading.ids[at]
         row = Row(
