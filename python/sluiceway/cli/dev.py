@@ -30,6 +30,9 @@ Examples:
 
 _USAGE = 2
 
+TOKEN_VARIABLE = "SLUICEWAY_DEV_TOKEN"
+"""A token that stays the same from start to start; not an option, which every user of a machine can see."""
+
 
 @click.command(epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--port", type=click.IntRange(0, 65_535), default=DEFAULT_PORT, show_default=True, help="0: a free one.")
@@ -80,8 +83,16 @@ def dev(
     screen = Screen(quiet=quiet, as_json=as_json)
     try:
         server = DevServer(
-            port, db=db, max_events=max_events, vendor=vendor, redacts=not no_redact, told=screen.request
+            port,
+            db=db,
+            max_events=max_events,
+            vendor=vendor,
+            redacts=not no_redact,
+            token=os.environ.get(TOKEN_VARIABLE) or None,
+            told=screen.request,
         )
+    except ValueError as error:
+        _fail(f"{TOKEN_VARIABLE}: {error}")
     except StoreError as error:
         _fail(str(error))
     except OSError as error:

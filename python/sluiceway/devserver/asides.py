@@ -67,7 +67,8 @@ _ASIDES: tuple[tuple[str, re.Pattern[str], Any], ...] = (
     ("posthog", re.compile(r"/(flags|decide)/?"), _NO_FLAGS),
     ("posthog", re.compile(r"(/flags/definitions|/api/feature_flag/local_evaluation)/?"), _LOCAL_FLAGS),
     ("posthog", re.compile(r"/array/[^/]+/config/?"), _REMOTE_CONFIG),
-    ("posthog", re.compile(r"/(s|i/v1/logs|api/surveys)/?"), {"status": 1, "surveys": []}),
+    ("posthog", re.compile(r"/(s|i/v1/(logs|metrics|traces)|api/surveys)/?"), {"status": 1, "surveys": []}),
+    ("posthog", re.compile(r"/api/projects/[^/]+/feature_flags/[^/]+/remote_config/?"), None),
     ("segment", re.compile(r"/v1/projects/[^/]+/settings/?"), _SEGMENT_SETTINGS),
     ("segment", re.compile(r"/v1/m/?"), {"success": True}),
     ("rudderstack", re.compile(r"/sourceConfig/?"), _SOURCE),
@@ -76,9 +77,14 @@ _ASIDES: tuple[tuple[str, re.Pattern[str], Any], ...] = (
 )
 
 
-def aside(where: Place) -> bytes | None:
-    """Return the JSON that a client gets at this path; None where there is nothing."""
+_SCRIPT = re.compile(r"/(static/[^/]+|array/[^/]+/(config|array))\.js")
+
+
+def aside(where: Place) -> tuple[str, bytes] | None:
+    """Return the type and the bytes that a client gets at this path; None where there is nothing."""
+    if where.vendor in (None, "posthog") and _SCRIPT.fullmatch(where.path):
+        return "text/javascript; charset=utf-8", b""
     for vendor, pattern, said in _ASIDES:
         if where.vendor in (None, vendor) and pattern.fullmatch(where.path):
-            return msgspec.json.encode(said)
+            return "application/json", msgspec.json.encode(said)
     return None

@@ -19,7 +19,7 @@ from sluiceway.devserver.telling import Place, place, takes_events, vendor_of
 from sluiceway.devserver.timing import Clock
 from sluiceway.devserver.verdicts import Ending, verdicts
 from sluiceway.testing.answers import Answer
-from sluiceway.testing.arriving import Arriving
+from sluiceway.testing.arriving import Arriving, unpacked
 from sluiceway.testing.strict.reading import Told
 from sluiceway.testing.wire import MAX_BODY_BYTES, Malformed, compose
 
@@ -86,7 +86,7 @@ class Ingestion:
     async def _beside(self, send: Send, method: str, where: Place, shared: Mapping[str, str]) -> None:
         said = aside(where)
         if said is not None and method in ("GET", "HEAD", "POST"):
-            await _send(send, 200, {"Content-Type": "application/json", **shared}, said)
+            await _send(send, 200, {"Content-Type": said[0], **shared}, said[1])
         elif where.path == "/" and method in ("GET", "HEAD"):
             await _send(send, 200, {"Content-Type": "text/plain; charset=utf-8"}, self._front)
         elif takes_events(where):
@@ -110,7 +110,7 @@ class Ingestion:
         query = scope["query_string"].decode("latin-1")
         path = where.path + (f"?{query}" if query else "")
         arriving = arriving_of(next(self._recorder.numbers), scope["method"], path, headers, body)
-        vendor = vendor_of(where, headers, _unpacked(arriving))
+        vendor = vendor_of(where, arriving)
         done = read(arriving, vendor)
         fault = self._faults.hit(vendor, where.path)
         if fault is not None and fault.kind == "delay":
@@ -184,8 +184,11 @@ def _answered(done: Read, fault: Fault | None) -> tuple[Told, Ending]:
 
 
 def _unpacked(arriving: Arriving) -> bytes:
+    """The body as it was before it was packed; as it came if nobody can unpack it."""
     try:
-        return arriving.body
+        if arriving.encoding in ("identity", "gzip"):
+            return arriving.body
+        return unpacked(arriving.sent_body, arriving.encoding)
     except Malformed:
         return arriving.sent_body
 

@@ -5,6 +5,7 @@ One pass of the decoder over the body, which skips what is not asked for, is che
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -63,7 +64,7 @@ def outline(vendor: str, batch: Arriving, body: bytes, reading: Reading) -> Whol
     try:
         found = _DECODERS[vendor](body)
     except (msgspec.MsgspecError, RecursionError):
-        return Whole(_closely(vendor, reading), _in_header(batch), [])
+        return Whole(_closely(vendor, reading), _in_header(batch), _keys_by_sight(body))
     events: Sequence[Any] = found.events
     if len(events) != len(reading.events):
         events = _closely(vendor, reading)
@@ -73,6 +74,14 @@ def outline(vendor: str, batch: Arriving, body: bytes, reading: Reading) -> Whol
     sent_at = seconds_of(found.sent if sent is None else sent) if sent_at is None else sent_at
     keys = [key for key in (found.write_key, found.api_key, found.token) if isinstance(key, str) and key]
     return Whole(events, sent_at, keys)
+
+
+_KEY = re.compile(rb'"(?:writeKey|api_key|token)"\s*:\s*"([^"\\]{1,200})"')
+
+
+def _keys_by_sight(body: bytes) -> list[str]:
+    """The keys of a body that is no JSON, or not quite."""
+    return [key.decode("latin-1") for key in set(_KEY.findall(body))]
 
 
 def _closely(vendor: str, reading: Reading) -> Sequence[Outline]:

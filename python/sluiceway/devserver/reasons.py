@@ -19,6 +19,15 @@ _ADVICE: Mapping[str, str] = {
 }
 
 
+NOTE = "note"
+"""The kind of a reason that changes nothing: what the vendor fills in by itself."""
+
+
+def of_what_is_filled_in(fault: Fault, consequence: str) -> Reason:
+    """Return a note on something that the vendor does without."""
+    return Reason(NOTE, fault.key, f"{fault}: {consequence}")
+
+
 def of_fault(vendor: str, fault: Fault, consequence: str) -> Reason:
     """Return the reason for one objection, with what it leads to."""
     return Reason(fault.kind, fault.key, f"{fault}: {consequence or NAMES[vendor] + ' objects.'} {_ADVICE[fault.kind]}")

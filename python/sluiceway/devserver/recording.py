@@ -15,6 +15,7 @@ from sluiceway.devserver import masking
 from sluiceway.devserver.columns import columns
 from sluiceway.devserver.counters import Counters
 from sluiceway.devserver.duplicates import Seen, Unsettled
+from sluiceway.devserver.reasons import NOTE
 from sluiceway.devserver.sampling import Sampler, spread
 from sluiceway.devserver.shapes import Event, Mark, Reason, Request, Row
 from sluiceway.devserver.store import Store
@@ -161,7 +162,7 @@ class Recorder:
             anonymous=masker.text(said.anonymous),
             id="" if event_id.startswith("\0") else masker.text(event_id[:200]),
             verdict=verdicts.of(at),
-            reason=reasons[0].text if reasons else "",
+            reason=next((reason.text for reason in reasons if reason.kind != NOTE), ""),
             marks=list(dict.fromkeys((*verdicts.marks(at), *sampled))),
             attempt=max(attempt, taken.attempt),
             request=taken.number,

@@ -152,7 +152,7 @@ async def _event(desk: Desk, request: Request) -> Any:
         "reasons": event.reasons,
         "request": of_request,
         "attempts": attempts,
-        "pytest": assertion(event.row, text),
+        "pytest": assertion(event.row.vendor, text),
     }
 
 

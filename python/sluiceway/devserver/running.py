@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import socket
 import threading
@@ -41,10 +42,12 @@ class DevServer:
     """The local server behind `sluiceway dev`: listens from its construction until `close()`.
 
     `port` 0 takes a free one. `db` is a file that keeps the events for the next start; without one they are in memory.
-    `vendor` reads what comes at the root (by default path and body tell). `told` is called on the server's thread with
+    `vendor` reads what comes at the root (by default path and body tell). `token` is the page's, by default a new one;
+    with the one of before, a page that is open goes on after a restart. `told` is called on the server's thread with
     each request that was judged. Binds 127.0.0.1, and ::1 where that is to be had.
 
-    Raises OSError when the port is taken, and `StoreError` when `db` cannot be used.
+    Raises ValueError for a token that could be guessed, OSError when the port is taken, and `StoreError` when `db`
+    cannot be used.
     """
 
     def __init__(
@@ -55,12 +58,13 @@ class DevServer:
         max_events: int = MAX_EVENTS,
         vendor: str | None = None,
         redacts: bool = True,
+        token: str | None = None,
         told: Callable[[Taken], None] | None = None,
     ) -> None:
         vendor = vendor_name(vendor)
+        self.token = secrets.token_urlsafe(24) if token is None else _checked(token)
         self._sockets = _listen(port)
         self.port: int = self._sockets[0].getsockname()[1]
-        self.token = secrets.token_urlsafe(24)
         self.redacts = redacts
         self._loop: asyncio.AbstractEventLoop | None = None
         try:
@@ -187,6 +191,12 @@ class DevServer:
     def _let_go(self) -> None:
         for listener in self._sockets:
             listener.close()
+
+
+def _checked(token: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_-]{24,200}", token) is None:
+        raise ValueError("the token must have 24 to 200 letters, digits, hyphens and underscores")
+    return token
 
 
 class _Server(uvicorn.Server):

@@ -1,6 +1,6 @@
 """Silent losses: what a vendor answers with 2xx and makes nothing of, or something else than was meant.
 
-After protocols as their documents and sources have them: Segment's HTTP API ("Errors": 200 for events without ids, and
+After their documents and sources: Segment's HTTP API ("Errors": 200 for events without ids, and
 for more than 2,500 of them), PostHog's person-merge-service.ts (illegal ids), Amplitude's HTTP V2 API (short ids).
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sluiceway.devserver.reasons import of_fault
+from sluiceway.devserver.reasons import of_fault, of_what_is_filled_in
 from sluiceway.devserver.shapes import Reason
 from sluiceway.vendors.fault import Fault
 
@@ -79,7 +79,7 @@ def of_rudderstack(faults: list[Fault]) -> Iterator[tuple[bool, Reason]]:
     """Yield what the gateway takes although its destinations may make nothing of it."""
     for fault in faults:
         if fault.key in _FILLED_IN:
-            yield False, of_fault("rudderstack", fault, "the gateway fills in its own.")
+            yield False, of_what_is_filled_in(fault, "the gateway fills in its own.")
         else:
             yield False, of_fault("rudderstack", fault, "the gateway takes it, but destinations may drop it.")
 
@@ -91,7 +91,7 @@ def of_posthog(event: Mapping[str, Any], faults: list[Fault]) -> Iterator[tuple[
         if fault.kind == "missing" and fault.key.startswith("properties."):
             yield True, of_fault("posthog", fault, "PostHog takes the event and makes nothing of it.")
         elif fault.kind == "missing" and fault.key in ("uuid", "timestamp", "sent_at"):
-            yield False, of_fault("posthog", fault, "PostHog fills in its own.")
+            yield False, of_what_is_filled_in(fault, "PostHog fills in its own.")
         else:
             yield False, of_fault("posthog", fault, "PostHog takes the event, and may read this differently.")
     inner = event.get("properties")
@@ -123,10 +123,10 @@ def of_amplitude(faults: list[Fault]) -> Iterator[tuple[bool, Reason]]:
     for fault in faults:
         if fault.kind == "id_length":
             yield False, of_fault("amplitude", fault, "Amplitude takes the event and removes the id.")
-        elif fault.key == "insert_id":
-            yield False, of_fault("amplitude", fault, "Amplitude cannot tell a retry from a new event.")
-        elif fault.key == "time":
-            yield False, of_fault("amplitude", fault, "Amplitude takes the time of its arrival.")
+        elif fault.kind == "missing" and fault.key == "insert_id":
+            yield False, of_what_is_filled_in(fault, "Amplitude cannot tell a retry from a new event.")
+        elif fault.kind == "missing" and fault.key == "time":
+            yield False, of_what_is_filled_in(fault, "Amplitude takes the time of its arrival.")
         elif fault.kind in ("too_long", "too_deep"):
             yield False, of_fault("amplitude", fault, "Amplitude takes the event and cuts this.")
         else:

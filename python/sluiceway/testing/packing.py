@@ -1,52 +1,26 @@
-"""How the bodies of requests are packed: by Content-Encoding, and in the older ways that PostHog's capture knows.
+"""How bodies are packed on PostHog's older routes, where no header says so: gzip, base64, LZ strings in base64.
 
-Capture V1 reads gzip, deflate, br and zstd; its older routes gzip, unmarked gzip and LZ strings in base64
-(PostHog/posthog: rust/capture/src/v1, payload/decompression.rs).
+After PostHog/posthog: rust/capture/src/payload/decompression.rs and v0_request.rs.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import zlib
 from urllib.parse import unquote_plus
 
-from sluiceway.testing.arriving import GZIP, MAX_UNPACKED_BYTES
+from sluiceway.testing.arriving import MAX_UNPACKED_BYTES, unpacked
 from sluiceway.testing.wire import Malformed
 
 GZIP_MAGIC = b"\x1f\x8b"
-_RAW_DEFLATE = -15
-
-
-def unpack(body: bytes, encoding: str) -> bytes:
-    """Return a body unpacked by its Content-Encoding.
-
-    Raises `Malformed` for one that nobody here knows (br and zstd need the packages brotli and zstandard), for a broken
-    one, and for one that would unpack to more than 128 MiB.
-    """
-    name = encoding.strip().lower()
-    if name in ("", "identity"):
-        return body
-    if name in ("gzip", "x-gzip"):
-        return _inflate(body, GZIP)
-    if name == "deflate":
-        try:
-            return _inflate(body, zlib.MAX_WBITS)
-        except Malformed:
-            return _inflate(body, _RAW_DEFLATE)
-    if name == "zstd":
-        return _unzstd(body)
-    if name == "br":
-        return _unbrotli(body)
-    raise Malformed(415, "content-encoding is none that is known")
 
 
 def unpack_legacy(body: bytes, hint: str) -> bytes:
     """Return a body that may be packed in one of the ways of PostHog's older routes; `hint` is its `compression=`."""
     if body.startswith(GZIP_MAGIC):
-        return _inflate(body, GZIP)
+        return unpacked(body, "gzip")
     if hint in ("gzip", "gzip-js") and body[:1] not in (b"{", b"["):
-        return _inflate(from_base64(body), GZIP)
+        return unpacked(from_base64(body), "gzip")
     if hint == "lz64":
         return unpack_lz64(body.decode("ascii", "replace"))
     return body
@@ -59,48 +33,6 @@ def from_base64(body: bytes) -> bytes:
         return base64.b64decode(text + b"=" * (-len(text) % 4), altchars=None, validate=True)
     except binascii.Error:
         raise Malformed(400, "the body is not base64") from None
-
-
-def _inflate(body: bytes, wbits: int) -> bytes:
-    unpacker = zlib.decompressobj(wbits)
-    try:
-        unpacked = unpacker.decompress(body, MAX_UNPACKED_BYTES)
-    except zlib.error:
-        raise Malformed(400, "the body is not packed as it says") from None
-    if not unpacker.eof:
-        raise Malformed(400, "the packed body is cut short or larger than is taken here")
-    return unpacked
-
-
-def _unzstd(body: bytes) -> bytes:
-    try:
-        import zstandard
-    except ModuleNotFoundError:
-        raise Malformed(415, "content-encoding zstd needs the package zstandard") from None
-    try:
-        reader = zstandard.ZstdDecompressor().stream_reader(body)
-        unpacked: bytes = reader.read(MAX_UNPACKED_BYTES + 1)
-    except zstandard.ZstdError:
-        raise Malformed(400, "the body is not zstd") from None
-    return _bounded(unpacked)
-
-
-def _unbrotli(body: bytes) -> bytes:
-    try:
-        import brotli  # type: ignore[import-not-found, import-untyped, unused-ignore]
-    except ModuleNotFoundError:
-        raise Malformed(415, "content-encoding br needs the package brotli") from None
-    try:
-        unpacked: bytes = brotli.decompress(body)
-    except brotli.error:
-        raise Malformed(400, "the body is not brotli") from None
-    return _bounded(unpacked)
-
-
-def _bounded(unpacked: bytes) -> bytes:
-    if len(unpacked) > MAX_UNPACKED_BYTES:
-        raise Malformed(400, "the packed body is larger than is taken here")
-    return unpacked
 
 
 _LZ_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="

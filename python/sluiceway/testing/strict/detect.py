@@ -48,39 +48,47 @@ def _spoken_of(arriving: Arriving, path: str) -> str:
         except Malformed:
             return "posthog"
         return "amplitude" if has_events else "posthog"
-    return "rudderstack" if _is_rudderstacks(arriving) else "segment"
+    return "rudderstack" if is_rudderstacks(arriving) else "segment"
 
 
 class _Spec(msgspec.Struct, gc=False, rename="camel"):
-    batch: list[msgspec.Raw] = []
+    batch: list[msgspec.Raw] | None = None
     write_key: Any = None
 
 
 class _Message(msgspec.Struct, gc=False, rename="camel"):
     channel: Any = None
     original_timestamp: Any = None
+    sent_at: Any = None
 
 
 _spec = msgspec.json.Decoder(_Spec).decode
 _message = msgspec.json.Decoder(_Message).decode
 
-# What a message of RudderStack's clients has at its root, and none of Segment's.
-_TELLING = (b'"channel"', b'"originalTimestamp"')
+# What a message of RudderStack's clients has at its root, and none of Segment's in a batch.
+_TELLING = (b'"channel"', b'"originalTimestamp"', b'"sentAt"')
 
 
-def _is_rudderstacks(arriving: Arriving) -> bool:
+def is_rudderstacks(arriving: Arriving) -> bool:
     """Whether a body of the spec that both share is RudderStack's: its clients name a channel, and no key in it."""
+    if "anonymousid" in arriving.headers or "rudder" in arriving.headers.get("user-agent", "").lower():
+        return True
     try:
         body = arriving.body
         if not any(word in body for word in _TELLING):
             return False
         envelope = _spec(body)
-        if envelope.write_key is not None or not envelope.batch:
+        if envelope.write_key is not None or envelope.batch == []:
             return False
-        message = _message(envelope.batch[0])
+        message = _message(body if envelope.batch is None else envelope.batch[0])
     except (Malformed, msgspec.MsgspecError, RecursionError):
         return False
-    return message.channel is not None or message.original_timestamp is not None
+    in_batch = envelope.batch is not None
+    return (
+        message.channel is not None
+        or message.original_timestamp is not None
+        or (in_batch and message.sent_at is not None)
+    )
 
 
 @cache

@@ -35,6 +35,7 @@ SPEC_SINGLES: Mapping[str, str] = {
     "/v1/g": "group",
     "/v1/a": "alias",
 }
+RUDDERSTACK_SINGLES: Mapping[str, str] = {"/v1/merge": "merge"}
 POSTHOG_SINGLES = frozenset({"/e", "/capture", "/track", "/engage", "/i/v0/e", "/i/v0/ai"})
 AMPLITUDE_FORMS = frozenset({"/identify", "/groupidentify", "/httpapi"})
 
@@ -49,7 +50,8 @@ def as_batch(arriving: Arriving, vendor: str) -> Arriving:
     if vendor in ("segment", "rudderstack"):
         if path.endswith(("/v1/batch", "/v1/import", "/v1/b")):
             return arriving if path.endswith("/v1/batch") and "/beacon/" not in path else _of_other_path(arriving)
-        call = next((call for ending, call in SPEC_SINGLES.items() if path.endswith(ending)), "")
+        singles = {**SPEC_SINGLES, **(RUDDERSTACK_SINGLES if vendor == "rudderstack" else {})}
+        call = next((call for ending, call in singles.items() if path.endswith(ending)), "")
         return _spec(arriving, vendor, call) if call else arriving
     if vendor == "posthog" and not path.endswith("/i/v1/analytics/events"):
         return _posthog(arriving, path)
