@@ -50,7 +50,7 @@ def takes_events(where: Place) -> bool:
 
 
 class _Envelope(msgspec.Struct, gc=False):
-    events: msgspec.Raw | None = None
+    events: msgspec.Raw = msgspec.Raw()
 
 
 _envelope = msgspec.json.Decoder(_Envelope).decode
@@ -72,6 +72,6 @@ def vendor_of(where: Place, arriving: Arriving) -> str:
 
 def _has_events(arriving: Arriving) -> bool:
     try:
-        return _envelope(arriving.body).events is not None
+        return bool(bytes(_envelope(arriving.body).events))
     except (Malformed, msgspec.MsgspecError, RecursionError):
         return False
