@@ -77,14 +77,14 @@ def keys_in_event(text: str, event: Mapping[str, Any]) -> list[str]:
     return [key for place in places for name in _KEY_NAMES if isinstance(key := place.get(name), str) and key]
 
 
-def headers(given: Mapping[str, str], masker: Masker) -> dict[str, str]:
+def masked_headers(given: Mapping[str, str], masker: Masker) -> dict[str, str]:
     """Return headers as they may be kept."""
     return {
         name: _credential(value) if name in _SECRET_HEADERS else masker.text(value) for name, value in given.items()
     }
 
 
-def path(given: str, masker: Masker) -> str:
+def masked_path(given: str, masker: Masker) -> str:
     """Return a path as it may be kept, the keys of its query masked by name."""
     bare, mark, query = given.partition("?")
     if not mark:

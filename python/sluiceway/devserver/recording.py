@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from sluiceway.devserver import masking
 from sluiceway.devserver.columns import columns
 from sluiceway.devserver.counters import Counters
 from sluiceway.devserver.duplicates import Seen, Unsettled
+from sluiceway.devserver.masking import NOTHING, Masker, keys_in_event, keys_of, masked_headers, masked_path
 from sluiceway.devserver.reasons import NOTE
 from sluiceway.devserver.sampling import Sampler, spread
 from sluiceway.devserver.shapes import Event, Mark, Reason, Request, Row
@@ -129,7 +129,7 @@ class Recorder:
         sampled: list[Mark] = ["sampled"] if room < verdicts.nevents else []
         if sampled:
             self.counters.marks.update()
-        masker = masking.Masker([*taken.keys, *masking.keys_of(taken.headers, taken.path.partition("?")[2])])
+        masker = Masker([*taken.keys, *keys_of(taken.headers, taken.path.partition("?")[2])])
         chosen = spread(verdicts.nevents, room, verdicts.flagged()) if room else []
         events = [self._event(taken, at, attempts.get(at, 0) + 1, sampled, masker) for at in chosen]
         # A request of which nothing is kept is told by the counters alone, unless it is itself worth a look.
@@ -140,16 +140,16 @@ class Recorder:
             self.counters.marks["sampled"] += len(events)
         return len(events)
 
-    def _event(self, taken: Taken, at: int, attempt: int, sampled: Sequence[Mark], masker: masking.Masker) -> Event:
+    def _event(self, taken: Taken, at: int, attempt: int, sampled: Sequence[Mark], masker: Masker) -> Event:
         raw, verdicts, reading = taken.reading.events[at], taken.verdicts, taken.reading
         event = as_dict(raw) or {}
         said = columns(taken.vendor, event, taken.headers)
         plain = bytes(raw).decode()
-        if own := masking.keys_in_event(plain, event):
-            masker = masking.Masker([*own, *masker.keys])
+        if own := keys_in_event(plain, event):
+            masker = Masker([*own, *masker.keys])
         text = masker.text(plain)
         if text == plain:
-            masker = masking.NOTHING  # what the event has no key in, its columns have none in
+            masker = NOTHING  # what the event has no key in, its columns have none in
         reasons = verdicts.reasons(at)
         event_id = reading.ids[at]
         row = Row(
@@ -194,17 +194,17 @@ def _duplicate(taken: Taken, at: int) -> None:
     verdicts.mark("duplicate", [at], _DUPLICATE[taken.vendor])
 
 
-def _request(taken: Taken, masker: masking.Masker) -> Request:
+def _request(taken: Taken, masker: Masker) -> Request:
     return Request(
         number=taken.number,
         received=taken.arrived,
         vendor=taken.vendor,
         method=taken.method,
-        path=masking.path(taken.path, masker)[:2048],
+        path=masked_path(taken.path, masker)[:2048],
         status=taken.status,
         answer=masker.text(taken.answer[:MAX_ANSWER_CHARS].decode("utf-8", "replace")),
         fault=taken.fault,
-        headers=masking.headers(taken.headers, masker),
+        headers=masked_headers(taken.headers, masker),
         nbytes_sent=taken.sent_nbytes,
         nbytes=len(taken.body),
         events=taken.verdicts.nevents,

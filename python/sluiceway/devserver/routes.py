@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 
-from sluiceway.devserver import tables
 from sluiceway.devserver.asserting import assertion
 from sluiceway.devserver.export import lines
 from sluiceway.devserver.faults import Fault, Faults
@@ -20,6 +19,7 @@ from sluiceway.devserver.redaction import redact
 from sluiceway.devserver.shapes import MARKS, VERDICTS
 from sluiceway.devserver.store import Store
 from sluiceway.devserver.stream import Hub
+from sluiceway.devserver.tables import Filter
 
 MAX_LIMIT = 1_000
 MAX_SEQ = 2**62
@@ -104,9 +104,9 @@ def _answering(answer: Callable[[Request], Response]) -> Callable[[Request], Any
     return endpoint
 
 
-def _filter(request: Request) -> tables.Filter:
+def _filter(request: Request) -> Filter:
     given: Mapping[str, str] = request.query_params
-    wanted = tables.Filter(**{name: given.get(name, "")[:1000] for name in tables.Filter.__struct_fields__})
+    wanted = Filter(**{name: given.get(name, "")[:1000] for name in Filter.__struct_fields__})
     if wanted.verdict and wanted.verdict not in VERDICTS:
         raise Wrong(400, f"verdict must be one of {', '.join(VERDICTS)}")
     if wanted.mark and wanted.mark not in MARKS:

@@ -15,8 +15,21 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sluiceway.devserver import tables
 from sluiceway.devserver.shapes import Attempt, Event, Request, Row
+from sluiceway.devserver.tables import (
+    INSERT_EVENT,
+    INSERT_REQUEST,
+    ROW_COLUMNS,
+    SCHEMA,
+    VERSION,
+    Filter,
+    attempts_of,
+    event_of,
+    event_values,
+    request_of,
+    request_values,
+    row_of,
+)
 
 MAX_WAITING_EVENTS = 10_000
 MEMORY_MAX_BYTES = 96 * 1024 * 1024
@@ -101,21 +114,20 @@ class Store:
 
         return self.ask(forget)
 
-    def rows(self, wanted: tables.Filter, *, before: int, after: int, limit: int) -> Future[tuple[list[Row], bool]]:
+    def rows(self, wanted: Filter, *, before: int, after: int, limit: int) -> Future[tuple[list[Row], bool]]:
         """Ask for the newest rows between two numbers, and whether there are more."""
 
         def look(connection: sqlite3.Connection) -> tuple[list[Row], bool]:
             condition, values = wanted.sql()
             sql = (
-                f"SELECT {tables.ROW_COLUMNS} FROM events WHERE seq < ? AND seq > ? AND {condition} "
-                "ORDER BY seq DESC LIMIT ?"
+                f"SELECT {ROW_COLUMNS} FROM events WHERE seq < ? AND seq > ? AND {condition} ORDER BY seq DESC LIMIT ?"
             )
             found = connection.execute(sql, [before, after, *values, limit + 1]).fetchall()
-            return list(map(tables.row_of, found[:limit])), len(found) > limit
+            return list(map(row_of, found[:limit])), len(found) > limit
 
         return self.ask(look)
 
-    def texts(self, wanted: tables.Filter, *, before: int, limit: int) -> Future[list[tuple[int, str]]]:
+    def texts(self, wanted: Filter, *, before: int, limit: int) -> Future[list[tuple[int, str]]]:
         """Ask for the numbers and the JSON of the newest events below a number."""
 
         def look(connection: sqlite3.Connection) -> list[tuple[int, str]]:
@@ -129,18 +141,18 @@ class Store:
         """Ask for one event, its request and all its attempts."""
 
         def look(connection: sqlite3.Connection) -> tuple[Event, Request | None, list[Attempt]] | None:
-            sql = f"SELECT {tables.ROW_COLUMNS}, reasons, json FROM events WHERE seq = ?"
+            sql = f"SELECT {ROW_COLUMNS}, reasons, json FROM events WHERE seq = ?"
             values = connection.execute(sql, [seq]).fetchone()
             if values is None:
                 return None
-            event = tables.event_of(values)
+            event = event_of(values)
             sql = (
                 "SELECT e.request, e.seq, e.received, r.status, e.verdict, e.attempt FROM events e "
                 "LEFT JOIN requests r ON r.number = e.request "
                 "WHERE e.id = ? AND e.vendor = ? AND (e.id != '' OR e.seq = ?) ORDER BY e.seq LIMIT 1000"
             )
             attempts = connection.execute(sql, [event.row.id, event.row.vendor, seq]).fetchall()
-            return event, _request(connection, event.row.request), tables.attempts_of(attempts)
+            return event, _request(connection, event.row.request), attempts_of(attempts)
 
         return self.ask(look)
 
@@ -149,9 +161,9 @@ class Store:
 
         def look(connection: sqlite3.Connection) -> tuple[Request, list[Row]] | None:
             request = _request(connection, number)
-            sql = f"SELECT {tables.ROW_COLUMNS} FROM events WHERE request = ? ORDER BY seq LIMIT 5000"
+            sql = f"SELECT {ROW_COLUMNS} FROM events WHERE request = ? ORDER BY seq LIMIT 5000"
             rows = connection.execute(sql, [number]).fetchall()
-            return None if request is None else (request, list(map(tables.row_of, rows)))
+            return None if request is None else (request, list(map(row_of, rows)))
 
         return self.ask(look)
 
@@ -183,10 +195,10 @@ class Store:
             )
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         tables_there = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-        if version != tables.VERSION and (version or tables_there):
+        if version != VERSION and (version or tables_there):
             connection.close()
             raise StoreError(f"{db} is a database of something else: name another file, or delete it")
-        connection.executescript(f"BEGIN EXCLUSIVE; {tables.SCHEMA} PRAGMA user_version={tables.VERSION}; COMMIT;")
+        connection.executescript(f"BEGIN EXCLUSIVE; {SCHEMA} PRAGMA user_version={VERSION}; COMMIT;")
         seq, count, nbytes = connection.execute("SELECT max(seq), count(*), total(nbytes) FROM events").fetchone()
         [number] = connection.execute("SELECT max(number) FROM requests").fetchone()
         self.last_seq, self.count, self._nbytes, self._last_number = seq or 0, count, int(nbytes), number or 0
@@ -216,8 +228,8 @@ class Store:
 
     def _write(self, connection: sqlite3.Connection, requests: list[Request], events: list[Event]) -> None:
         connection.execute("BEGIN")
-        connection.executemany(tables.INSERT_REQUEST, map(tables.request_values, requests))
-        connection.executemany(tables.INSERT_EVENT, map(tables.event_values, events))
+        connection.executemany(INSERT_REQUEST, map(request_values, requests))
+        connection.executemany(INSERT_EVENT, map(event_values, events))
         self.count += len(events)
         self._nbytes += sum(event.row.nbytes for event in events)
         if events:
@@ -246,7 +258,7 @@ class Store:
 
 def _request(connection: sqlite3.Connection, number: int) -> Request | None:
     values = connection.execute("SELECT * FROM requests WHERE number = ?", [number]).fetchone()
-    return None if values is None else tables.request_of(values)
+    return None if values is None else request_of(values)
 
 
 def _unusable(db: str | None, error: Exception) -> StoreError:

@@ -11,9 +11,18 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from sluiceway.devserver import silent
 from sluiceway.devserver.reasons import BLACK_HOLE, CUT, RESET, of_fault, of_status
 from sluiceway.devserver.shapes import Mark, Reason, Verdict
+from sluiceway.devserver.silent import (
+    MERGES,
+    SEGMENT_MAX_EVENT_BYTES,
+    SEGMENT_MAX_EVENTS,
+    is_illegal,
+    of_amplitude,
+    of_posthog,
+    of_rudderstack,
+    of_segment,
+)
 from sluiceway.testing.answers import Answer
 from sluiceway.testing.strict.reading import Fate, Reading, as_dict
 
@@ -148,27 +157,27 @@ def _silent(
         return
     faults = reading.faults
     if vendor == "segment":
-        looked = {*faults, *range(silent.SEGMENT_MAX_EVENTS, len(reading.events)), *_large(reading)}
+        looked = {*faults, *range(SEGMENT_MAX_EVENTS, len(reading.events)), *_large(reading)}
         for at in sorted(looked):
-            for lost, reason in silent.of_segment(at, len(reading.events[at]), list(faults.get(at, ()))):
+            for lost, reason in of_segment(at, len(reading.events[at]), list(faults.get(at, ()))):
                 yield at, lost, reason
     elif vendor == "rudderstack":
         for at, of_event in faults.items():
-            yield from ((at, lost, reason) for lost, reason in silent.of_rudderstack(list(of_event)))
+            yield from ((at, lost, reason) for lost, reason in of_rudderstack(list(of_event)))
     elif vendor == "posthog":
         for at in sorted({*faults, *_with_special_ids(outlines)} - reading.dropped.keys()):
             event = as_dict(reading.events[at]) or {}
-            yield from ((at, lost, reason) for lost, reason in silent.of_posthog(event, list(faults.get(at, ()))))
+            yield from ((at, lost, reason) for lost, reason in of_posthog(event, list(faults.get(at, ()))))
     else:
         for at, of_event in faults.items():
-            yield from ((at, lost, reason) for lost, reason in silent.of_amplitude(list(of_event)))
+            yield from ((at, lost, reason) for lost, reason in of_amplitude(list(of_event)))
 
 
 def _large(reading: Reading) -> list[int]:
     sizes = list(map(len, reading.events))
-    if not sizes or max(sizes) <= silent.SEGMENT_MAX_EVENT_BYTES:
+    if not sizes or max(sizes) <= SEGMENT_MAX_EVENT_BYTES:
         return []
-    return [at for at, nbytes in enumerate(sizes) if nbytes > silent.SEGMENT_MAX_EVENT_BYTES]
+    return [at for at, nbytes in enumerate(sizes) if nbytes > SEGMENT_MAX_EVENT_BYTES]
 
 
 def _with_special_ids(outlines: Sequence[Any]) -> list[int]:
@@ -177,10 +186,10 @@ def _with_special_ids(outlines: Sequence[Any]) -> list[int]:
     ids = [event.who for event in outlines]
     found = []
     try:
-        if not silent.MERGES.isdisjoint(names):
-            found = [at for at, name in enumerate(names) if name in silent.MERGES]
-        if any(map(silent.is_illegal, set(ids))):
-            found.extend(at for at, one in enumerate(ids) if silent.is_illegal(one))
+        if not MERGES.isdisjoint(names):
+            found = [at for at, name in enumerate(names) if name in MERGES]
+        if any(map(is_illegal, set(ids))):
+            found.extend(at for at, one in enumerate(ids) if is_illegal(one))
     except TypeError:  # something that cannot be hashed stands there: look at all of them
         return list(range(len(outlines)))
     return found
