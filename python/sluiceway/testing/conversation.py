@@ -14,8 +14,9 @@ from sluiceway.testing.answers import Answer
 from sluiceway.testing.arriving import Arriving, events_of
 from sluiceway.testing.ledger import Ledger, Logged, Received
 from sluiceway.testing.script import Prompter
-from sluiceway.testing.strict.detect import strict_for
+from sluiceway.testing.strict.detect import spoken_of, strict_for
 from sluiceway.testing.strict.reading import Fate, Limits, Reading, Strict, Told, as_dict
+from sluiceway.testing.strict.single import as_batch
 from sluiceway.testing.wire import Head, Malformed, Wire, compose
 
 # Where a receiver in another process is asked for its counts; such requests are neither kept nor counted.
@@ -90,8 +91,9 @@ class Conversation:
             wire.reset()
             return False
         sent_bytes = len(arriving.sent_body)
-        strict = strict_for(arriving, self._vendor) if arriving.method == "POST" else None
-        reading, told = self._read(strict, arriving, answer)
+        vendor = self._vendor or (spoken_of(arriving) if arriving.method == "POST" else "segment")
+        strict = strict_for(arriving, vendor) if arriving.method == "POST" else None
+        reading, told = self._read(strict, arriving, vendor, answer)
         received = self._keep(arriving, now) if self._ledger.keeps_all else None
         answer = told.answer
         if answer.delay:
@@ -111,12 +113,12 @@ class Conversation:
             self._ledger.object_to(f"script: {type(error).__name__} in request {arriving.number}")
             return Answer(500, body=b"")
 
-    def _read(self, strict: Strict | None, arriving: Arriving, answer: Answer) -> tuple[Reading, Told]:
+    def _read(self, strict: Strict | None, arriving: Arriving, vendor: str, answer: Answer) -> tuple[Reading, Told]:
         """Read a request as its vendor does. Where the script is content, the vendor's own objections are answered."""
         if strict is None:
             return Reading(), Told(answer.saying(b""))
         try:
-            reading = strict.read(arriving, self._limits)
+            reading = strict.read(as_batch(arriving, vendor), self._limits)
         except Malformed as wrong:
             reading = Reading(violations=[str(wrong)], refusal=Answer(wrong.status, body=b""))
         if reading.violations:

@@ -10,6 +10,7 @@ import msgspec
 from sluiceway.testing.arriving import Arriving
 from sluiceway.testing.strict.opening import is_batch, path_of
 from sluiceway.testing.strict.reading import Strict
+from sluiceway.testing.strict.single import AMPLITUDE_FORMS, POSTHOG_SINGLES, SPEC_SINGLES
 from sluiceway.testing.wire import Malformed
 from sluiceway.vendors.base import Vendor
 from sluiceway.vendors.beyond import CAPTURE_PATH
@@ -32,15 +33,19 @@ def prepare(name: str | None) -> None:
 
 def strict_for(arriving: Arriving, name: str | None) -> Strict:
     """Return who reads this request. Blocks for its body where the path alone does not tell."""
+    name = name or spoken_of(arriving)
+    return _strict("capture" if name == "posthog" and path_of(arriving).endswith(CAPTURE_PATH) else name)
+
+
+def spoken_of(arriving: Arriving) -> str:
+    """Return the vendor that a request speaks of; Segment where it speaks of none. May block for its body."""
     path = path_of(arriving)
-    if name == "posthog" or (name is None and path.endswith(CAPTURE_PATH)):
-        return _strict("capture" if path.endswith(CAPTURE_PATH) else "posthog")
-    return _strict(name or _spoken_of(arriving, path))
-
-
-def _spoken_of(arriving: Arriving, path: str) -> str:
-    if path.endswith("/2/httpapi"):
+    if path.endswith(tuple(SPEC_SINGLES)):
+        return "rudderstack" if is_rudderstacks(arriving) else "segment"
+    if path.endswith(("/2/httpapi", *AMPLITUDE_FORMS)):
         return "amplitude"
+    if path.endswith((CAPTURE_PATH, *POSTHOG_SINGLES)):
+        return "posthog"
     if is_batch(path):
         # PostHog's events come under "batch", Amplitude's under "events".
         try:

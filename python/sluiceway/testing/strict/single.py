@@ -82,7 +82,12 @@ def _spec(arriving: Arriving, vendor: str, call: str) -> Arriving:
 
 
 def _posthog(arriving: Arriving, path: str) -> Arriving:
+    is_batch = path.endswith("/batch")
+    if not is_batch and not path.endswith(tuple(POSTHOG_SINGLES)):
+        return arriving
     hint = _query(arriving, "compression")
+    if is_batch and "content-encoding" in arriving.headers:
+        return arriving
     body = arriving.body if "content-encoding" in arriving.headers else arriving.sent_body
     if arriving.headers.get("content-type", "").startswith("application/x-www-form-urlencoded") and body[:1] != b"{":
         form = parse_qs(body.decode("latin-1"), max_num_fields=20)
@@ -90,8 +95,7 @@ def _posthog(arriving: Arriving, path: str) -> Arriving:
         body = _first(form, "data")
         body = body if hint or body[:1] in (b"{", b"[") else from_base64(body)
     unpacked = unpack_legacy(body, hint)
-    is_plain = unpacked is arriving.sent_body or "content-encoding" in arriving.headers
-    if is_plain and path.endswith("/batch") and not hint:
+    if is_batch and unpacked is arriving.sent_body:
         return arriving
     if unpacked[:1] not in (b"{", b"["):
         unpacked = from_base64(unpacked)
