@@ -2,7 +2,7 @@
 
 import os
 
-import rudderstack.analytics as rudder_analytics
+from rudderstack import analytics as rudder_analytics
 
 rudder_analytics.write_key = "any-key"
 rudder_analytics.dataPlaneUrl = os.environ.get("SLUICEWAY_DEV", "http://127.0.0.1:8765") + "/rudderstack"

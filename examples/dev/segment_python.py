@@ -2,7 +2,7 @@
 
 import os
 
-import segment.analytics as analytics
+from segment import analytics
 
 analytics.write_key = "any-key"
 analytics.host = os.environ.get("SLUICEWAY_DEV", "http://127.0.0.1:8765") + "/segment"

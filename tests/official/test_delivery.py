@@ -29,7 +29,12 @@ PYTHON: list[tuple[str, str, dict[str, Any], dict[str, str]]] = [
     ("deliver_posthog.py", "", {"capture_compression": "zstd"}, V1),
     ("deliver_amplitude.py", "/2/httpapi", {}, {}),
     ("deliver_amplitude.py", "/batch", {"use_batch": True}, {}),
-    ("deliver_amplitude.py", "/amplitude/2/httpapi", {"flush_queue_size": 70, "flush_interval_millis": 500, "min_id_length": 1}, {}),
+    (
+        "deliver_amplitude.py",
+        "/amplitude/2/httpapi",
+        {"flush_queue_size": 70, "flush_interval_millis": 500, "min_id_length": 1},
+        {},
+    ),
     ("deliver_amplitude.py", "/amplitude/batch", {"flush_interval_millis": 100}, {}),
 ]
 NODE: list[tuple[str, str, dict[str, Any], dict[str, str]]] = [

@@ -18,15 +18,28 @@ SURVIVES: list[Any] = [
     ("deliver_rudderstack.py", "/rudderstack", {}, {}, ["status_503", "reset", "status_429"]),
     ("deliver_posthog.py", "", {}, {}, ["status_500", "reset"]),
     ("deliver_posthog.py", "", {}, {}, ["status_429"]),
-    ("deliver_posthog.py", "", {"capture_mode": "v1"}, {}, ["posthog_results", "status_503"]),
-    ("deliver_amplitude.py", "/2/httpapi", {}, {}, ["status_500", "status_503", "status_413"]),
+    ("deliver_posthog.py", "", {"capture_mode": "v1"}, {}, ["status_500", "status_503"]),
+    (
+        "deliver_amplitude.py",
+        "/2/httpapi",
+        {"flush_interval_millis": 100},
+        {},
+        ["status_500", "status_503", "status_413"],
+    ),
     ("deliver_segment.mjs", "", {}, {}, ["reset", "status_429"]),
     ("deliver_rudderstack.mjs", "", {}, {}, ["status_500", "reset", "status_429"]),
     ("deliver_posthog.mjs", "", {"fetchRetryDelay": 100}, {}, ["status_500", "reset", "status_429"]),
-    ("deliver_posthog.mjs", "", {}, {"POSTHOG_CAPTURE_MODE": "v1"}, ["posthog_results"]),
+    ("deliver_posthog.mjs", "", {}, {"POSTHOG_CAPTURE_MODE": "v1"}, ["status_503"]),
     ("deliver_amplitude.mjs", "/2/httpapi", {"flushIntervalMillis": 50}, {}, ["status_500"]),
 ]
-STATUSES = {"reset": None, "posthog_results": 200}
+STATUSES = {
+    "reset": None,
+    "posthog_results": 200,
+    "status_413": 413,
+    "status_429": 429,
+    "status_500": 500,
+    "status_503": 503,
+}
 
 
 @pytest.mark.parametrize(
@@ -45,7 +58,7 @@ def test_its_own_retries_arrive_and_are_shown_as_attempts(
     last = max(delivered, key=lambda row: row["attempt"])
     attempts = page.ask(f"events/{last['seq']}")["attempts"]
     seen = [attempt["status"] for attempt in attempts]
-    assert sorted(map(str, seen[:-1])) == sorted(str(STATUSES.get(kind, int(kind[-3:]))) for kind in kinds)
+    assert sorted(map(str, seen[:-1])) == sorted(str(STATUSES[kind]) for kind in kinds)
     assert seen[-1] == 200
     assert [attempt["attempt"] for attempt in attempts] == list(range(1, len(kinds) + 2))
     assert {attempt["verdict"] for attempt in attempts[:-1]} <= {"retry", "refused"}

@@ -90,7 +90,7 @@ def _posthog(arriving: Arriving, path: str) -> Arriving:
         return arriving
     body = arriving.body if "content-encoding" in arriving.headers else arriving.sent_body
     if arriving.headers.get("content-type", "").startswith("application/x-www-form-urlencoded") and body[:1] != b"{":
-        form = parse_qs(body.decode("latin-1"), max_num_fields=20)
+        form = _form(body)
         hint = (form.get("compression") or [hint])[0]
         body = _first(form, "data")
         body = body if hint or body[:1] in (b"{", b"[") else from_base64(body)
@@ -121,12 +121,12 @@ def _posthog(arriving: Arriving, path: str) -> Arriving:
 
 def _amplitude(arriving: Arriving, path: str) -> Arriving:
     """Form fields `api_key` and `identification` (or `event`): an object or a list of them, as JSON."""
-    form = parse_qs(arriving.body.decode("latin-1"), max_num_fields=20)
+    form = _form(arriving.body)
     events_json = _first(form, "event" if path.endswith("/httpapi") else "identification")
     key = _first(form, "api_key").decode()
     try:
         events = msgspec.json.decode(events_json or b"[]")
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _with(arriving, "/2/httpapi", events_json, _plain(arriving))
     events = events if isinstance(events, list) else [events]
     kind = {"/identify": "$identify", "/groupidentify": "$groupidentify"}.get("/" + path.rpartition("/")[2])
@@ -150,12 +150,24 @@ def _object(body: bytes) -> dict[str, Any]:
         raise Malformed(400, "the body is no JSON object") from None
 
 
+def _form(body: bytes) -> dict[str, list[str]]:
+    """The fields of a form; bytes that are no UTF-8 stay what they are, escaped or not. Raises `Malformed`."""
+    try:
+        text = body.decode("utf-8", "surrogateescape")
+        return parse_qs(text, max_num_fields=_MOST_FIELDS, errors="surrogateescape")
+    except ValueError:
+        raise Malformed(400, "the form has more fields than any client sends") from None
+
+
+_MOST_FIELDS = 50
+
+
 def _first(form: Mapping[str, list[str]], name: str) -> bytes:
-    return (form.get(name) or [""])[0].encode("latin-1", "replace")
+    return (form.get(name) or [""])[0].encode("utf-8", "surrogateescape")
 
 
 def _query(arriving: Arriving, name: str) -> str:
-    return (parse_qs(arriving.path.partition("?")[2], max_num_fields=50).get(name) or [""])[0]
+    return (_form(arriving.path.partition("?")[2].encode("latin-1", "replace")).get(name) or [""])[0]
 
 
 def _plain(arriving: Arriving) -> dict[str, str]:
