@@ -8,6 +8,8 @@ BENCH_VENV := .venv-bench
 BENCH_BIN := $(BENCH_VENV)/bin
 HOSTS_VENV := .venv-hosts
 HOSTS_BIN := $(HOSTS_VENV)/bin
+OFFICIAL_VENV := .venv-official
+OFFICIAL_BIN := $(OFFICIAL_VENV)/bin
 RUST_SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml
 ROUNDS ?=
 KILLS ?=
@@ -100,6 +102,21 @@ $(HOSTS_VENV)/.installed: $(BIN)/python tests/hosts/requirements.txt
 test-hosts: $(VENV)/.built $(HOSTS_VENV)/.installed ## Real servers and pools, started, reloaded, stopped and killed (JOBS=3)
 	$(HOSTS_BIN)/python -m pytest --quiet -p no:cacheprovider --timeout 240 --numprocesses $(JOBS) tests/hosts
 
+# The vendors' own clients share packages with nobody: their programs run in an environment of their own, the tests in ours.
+$(OFFICIAL_VENV)/.installed: $(BIN)/python tests/official/requirements.txt
+	$(BIN)/python -m venv --clear $(OFFICIAL_VENV)
+	$(OFFICIAL_BIN)/python -m pip install --quiet -r tests/official/requirements.txt
+	@touch $@
+
+# npm writes this file itself, last of all.
+tests/official/node_modules/.package-lock.json: tests/official/package.json tests/official/package-lock.json
+	@if command -v npm >/dev/null; then \
+	  cd tests/official && npm ci --ignore-scripts --omit=optional --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json; \
+	else echo "npm is not installed: the clients for Node are left out"; fi
+
+test-official: $(VENV)/.built $(OFFICIAL_VENV)/.installed tests/official/node_modules/.package-lock.json ## The vendors' own clients deliver to the local server, Node's too where npm is
+	OFFICIAL_PYTHON=$(CURDIR)/$(OFFICIAL_BIN)/python $(BIN)/python -m pytest --quiet -p no:cacheprovider tests/official
+
 loom: ## Explore the lock-free models to the end (three preemptions)
 	RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 cargo test --release --locked -p sluiceway-core --test ring_loom --target-dir target/loom -- --nocapture --test-threads=1
 
@@ -189,4 +206,4 @@ sdist: $(VENV)/.tools ## Build the source distribution and a wheel into dist/
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin build --release --locked --sdist --out dist
 
 clean: ## Remove everything that was built
-	rm -rf target dist $(VENV) $(BENCH_VENV) $(HOSTS_VENV) .venv-fuzz python/sluiceway/*.so .mypy_cache .pytest_cache .ruff_cache
+	rm -rf target dist $(VENV) $(BENCH_VENV) $(HOSTS_VENV) $(OFFICIAL_VENV) tests/official/node_modules .venv-fuzz python/sluiceway/*.so .mypy_cache .pytest_cache .ruff_cache

@@ -65,3 +65,6 @@ for (const word of ["warn", "error"]) {
   console[word] = (...said) => failed(`console.${word}: ${said.map(String).join(" ")}`);
 }
 process.on("unhandledRejection", failed);
+
+// A service does not end while a client waits for its next attempt; this program would, since some wait on no live timer.
+setInterval(() => {}, 1_000);
