@@ -64,10 +64,8 @@ def of_segment(at: int, nbytes: int, faults: list[Fault]) -> Iterator[tuple[bool
 
 def _of_segment(fault: Fault) -> tuple[bool, Reason]:
     if fault.kind == "missing" and fault.key in _FILLED_IN:
-        filled = (
-            "a retry cannot be told from a new event." if fault.key == "messageId" else "takes the time of arrival."
-        )
-        return False, of_fault("segment", fault, f"Segment takes the event, and {filled}")
+        filled = "makes one, by which no retry is known." if fault.key == "messageId" else "takes the time of arrival."
+        return False, of_what_is_filled_in(fault, f"Segment {filled}")
     if fault.kind == "invalid" and fault.key in _FILLED_IN:
         return False, of_fault("segment", fault, "Segment takes the event at the time of its arrival.")
     if fault.kind == "too_long" and fault.key == "messageId":
