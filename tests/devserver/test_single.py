@@ -1,3 +1,4 @@
+# ruff: noqa: E501  a table reads best a line each
 """Requests that are no batch are read as the batch that they stand for: by the local server, and by the receiver."""
 
 from __future__ import annotations

@@ -34,7 +34,8 @@ class Masker:
             masked = str(Secret(key))
             if len(key) >= SHORTEST_ANYWHERE:
                 self._pairs.append((key, masked))
-                for coded in {quote(key, safe=""), _inside_json(key)} - {key}:
+                # As it stands in a query, in JSON, and in the JSON of clients that write slashes escaped.
+                for coded in {quote(key, safe=""), _inside_json(key), key.replace("/", "\\/")} - {key}:
                     self._pairs.append((coded, masked))
             elif key:
                 self._pairs.append((f'"{key}"', f'"{masked}"'))
