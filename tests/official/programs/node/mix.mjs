@@ -30,6 +30,9 @@ const VALUES = [
 // What to do: `url`, `key`, `calls`, `options` of the client, and a `name` that tells this run from others.
 export const job = JSON.parse(process.argv[2]);
 
+// As a program writes it that cuts a text inside an emoji.
+if (job.half) VALUES.push("cut \u{1f30d}".slice(0, -1));
+
 // What event `number` holds.
 export function properties(number) {
   const [first, second] = [VALUES[number % VALUES.length], VALUES[(number * 7) % VALUES.length]];
