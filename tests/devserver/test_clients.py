@@ -1,4 +1,4 @@
-"""Our clients, pointed at the server under a prefix and at its root: what they send is delivered, and told as theirs."""
+"""Our clients, pointed at the server under a prefix and at its root: what they send is delivered and told."""
 
 from __future__ import annotations
 

@@ -38,6 +38,10 @@ class Seen:
             new.add(one)
         return again
 
+    def __len__(self) -> int:
+        """How many are remembered."""
+        return len(self._new) + len(self._old)
+
     def clear(self) -> None:
         """Forget all of them."""
         self._new, self._old = set(), set()
@@ -66,6 +70,10 @@ class Unsettled:
         if len(self._new) >= self._most:
             self._old, self._new = self._new, {}
         self._new.update((one, before.get(at, 0) + 1) for at, one in enumerate(hashes))
+
+    def __len__(self) -> int:
+        """How many are remembered."""
+        return len(self._new) + len(self._old)
 
     def clear(self) -> None:
         """Forget all of them."""

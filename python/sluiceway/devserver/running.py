@@ -85,7 +85,7 @@ class DevServer:
             told=told or (lambda _taken: None),
         )
         self._started = threading.Event()
-        self._server = _Server(self._config(), self._started)
+        self._server = _Server(self._config(), self._has_started)
         self._thread = threading.Thread(target=self._run, name="sluiceway-dev", daemon=True)
         self._thread.start()
         if not self._started.wait(_START_SECONDS):
@@ -164,11 +164,12 @@ class DevServer:
         )
 
     def _run(self) -> None:
-        asyncio.run(self._serve())
+        # On uvloop's event loop where it is installed; uvicorn knows how.
+        self._server.run(sockets=self._sockets)
 
-    async def _serve(self) -> None:
+    def _has_started(self) -> None:
         self._loop = asyncio.get_running_loop()
-        await self._server.serve(sockets=self._sockets)
+        self._started.set()
 
     def _end(self) -> None:
         self._server.should_exit = True
@@ -202,14 +203,14 @@ def _checked(token: str) -> str:
 class _Server(uvicorn.Server):
     """uvicorn's server, which says when it is up. On a thread that is not the main one it leaves signals alone."""
 
-    def __init__(self, config: uvicorn.Config, started: threading.Event) -> None:
+    def __init__(self, config: uvicorn.Config, has_started: Callable[[], None]) -> None:
         super().__init__(config)
-        self._told_started = started
+        self._has_started = has_started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to accept."""
         await super().startup(sockets=sockets)
-        self._told_started.set()
+        self._has_started()
 
 
 def _listen(port: int) -> list[socket.socket]:

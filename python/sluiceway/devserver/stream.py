@@ -45,6 +45,11 @@ class Hub:
         self._readers: set[_Reader] = set()
         self._closing = False
 
+    @property
+    def listeners(self) -> int:
+        """How many pages listen."""
+        return len(self._readers)
+
     def rows(self, events: Sequence[Event]) -> None:
         """Tell of events that can be found from now on, oldest first."""
         for reader in self._readers:
