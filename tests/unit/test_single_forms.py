@@ -57,9 +57,10 @@ def test_posthogs_data_keeps_its_texts() -> None:
 
 
 def test_a_form_of_bytes_that_are_no_text_is_refused() -> None:
-    reading = form("amplitude", "/identify", b'api_key=k&identification=[{"user_id":"\xe4\xff"}]')
-    assert reading.refusal is not None
-    assert reading.refusal.status == 400
+    for text in (b"\xe4\xff", b"%E4%FF"):
+        reading = form("amplitude", "/identify", b'api_key=k&identification=[{"user_id":"%s"}]' % text)
+        assert reading.refusal is not None
+        assert reading.refusal.status == 400
     with pytest.raises(Malformed):
         form("amplitude", "/identify", b"a=1&" * 1_000)
 
