@@ -172,6 +172,12 @@ def test_the_future_and_the_past_are_marked(api: Api, vendor: str) -> None:
     assert (marks["future"], marks["late"]) == (1, 1)
 
 
+def test_a_historical_migration_is_not_late(api: Api) -> None:
+    one = event("posthog", timestamp="2013-01-01T10:15:00Z")
+    api.post(PATHS["posthog"], envelope("posthog", one) | {"historical_migration": True})
+    assert api.rows()[0]["marks"] == []
+
+
 def test_an_empty_batch_is_a_request_without_events(api: Api) -> None:
     assert send(api, "segment")[0] == 200
     assert send(api, "posthog")[0] == 400

@@ -158,6 +158,7 @@ class Ingestion:
             reading=reading,
             outlines=whole.events,
             keys=whole.keys,
+            is_historical=whole.is_historical,
             verdicts=verdicts(vendor, reading, told.answer, told.fates, ending, whole.events),
             status=None if ending != "answered" else told.answer.status,
             answer=told.answer.body or b"" if ending in ("answered", "cut") else b"",

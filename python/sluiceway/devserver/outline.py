@@ -32,6 +32,8 @@ class Whole(msgspec.Struct):
     events: Sequence[Any]
     sent_at: float | None
     keys: list[str]
+    is_historical: bool = False
+    """Whether it says that its events are old on purpose (PostHog's `historical_migration`)."""
 
 
 # The keys of time and name, of who did it, and of what else a rule asks for.
@@ -52,7 +54,10 @@ def _decoder(vendor: str) -> Callable[[bytes], Any]:
     asked = {name: key for name, key in keys.items() if key}
     event = msgspec.defstruct("Event", [(name, Any, None) for name in asked], rename=asked, gc=False)
     names = {"events": "events" if vendor == "amplitude" else "batch", "sent": _SENT_KEYS[vendor], **_KEYS}
-    fields: list[Any] = [("events", list[event], []), *((name, Any, None) for name in ("sent", *_KEYS))]  # type: ignore[valid-type]
+    fields: list[Any] = [
+        ("events", list[event], []),
+        *((name, Any, None) for name in ("sent", "historical_migration", *_KEYS)),
+    ]  # type: ignore[valid-type]
     return msgspec.json.Decoder(msgspec.defstruct("Batch", fields, rename=names, gc=False)).decode
 
 
@@ -73,7 +78,7 @@ def outline(vendor: str, batch: Arriving, body: bytes, reading: Reading) -> Whol
     sent_at = _in_header(batch) if vendor == "posthog" else None
     sent_at = seconds_of(found.sent if sent is None else sent) if sent_at is None else sent_at
     keys = [key for key in (found.write_key, found.api_key, found.token) if isinstance(key, str) and key]
-    return Whole(events, sent_at, keys)
+    return Whole(events, sent_at, keys, found.historical_migration is True)
 
 
 _KEY = re.compile(rb'"(?:writeKey|api_key|token)"\s*:\s*"([^"\\]{1,200})"')

@@ -17,18 +17,22 @@ class Pointer(NamedTuple):
 def pointers(url: str) -> Sequence[Pointer]:
     """Return the lines for all vendors, ours first."""
     return [
-        Pointer("segment", "sluiceway", f'Segment("WRITE_KEY", host="{url}/segment")'),
+        Pointer("segment", "sluiceway", f'Segment("any-key", host="{url}/segment")'),
         Pointer("segment", "Python", f'analytics.host = "{url}/segment"'),
-        Pointer("segment", "Node", f'new Analytics({{ writeKey: "WRITE_KEY", host: "{url}/segment" }})'),
-        Pointer("rudderstack", "sluiceway", f'RudderStack("WRITE_KEY", data_plane_url="{url}/rudderstack")'),
+        # It cuts a path off its host.
+        Pointer(
+            "segment", "Node", f'new Analytics({{ writeKey: "any-key", host: "{url}", path: "/segment/v1/batch" }})'
+        ),
+        Pointer("rudderstack", "sluiceway", f'RudderStack("any-key", "{url}/rudderstack")'),
         Pointer("rudderstack", "Python", f'rudder_analytics.dataPlaneUrl = "{url}/rudderstack"'),
-        Pointer("rudderstack", "Node", f'new RudderAnalytics("WRITE_KEY", {{ dataPlaneUrl: "{url}/rudderstack" }})'),
-        Pointer("posthog", "sluiceway", f'PostHog("PROJECT_KEY", host="{url}/posthog")'),
-        Pointer("posthog", "Python", f'Posthog("PROJECT_KEY", host="{url}/posthog")'),
-        Pointer("posthog", "Node", f'new PostHog("PROJECT_KEY", {{ host: "{url}/posthog" }})'),
-        Pointer("amplitude", "sluiceway", f'Amplitude("API_KEY", server_url="{url}/amplitude/2/httpapi")'),
-        Pointer("amplitude", "Python", f'client.configuration.server_url = "{url}/amplitude/2/httpapi"'),
-        Pointer("amplitude", "Node", f'init("API_KEY", {{ serverUrl: "{url}/amplitude/2/httpapi" }})'),
+        Pointer("rudderstack", "Node", f'new RudderAnalytics("any-key", {{ dataPlaneUrl: "{url}/rudderstack" }})'),
+        Pointer("posthog", "sluiceway", f'PostHog("any-key", host="{url}/posthog")'),
+        Pointer("posthog", "Python", f'Posthog("any-key", host="{url}/posthog")'),
+        Pointer("posthog", "Node", f'new PostHog("any-key", {{ host: "{url}/posthog" }})'),
+        # Theirs take the whole address, path included.
+        Pointer("amplitude", "sluiceway", f'Amplitude("any-key", server_url="{url}/amplitude/2/httpapi")'),
+        Pointer("amplitude", "Python", f'Amplitude("any-key", Config(server_url="{url}/amplitude/2/httpapi"))'),
+        Pointer("amplitude", "Node", f'init("any-key", {{ serverUrl: "{url}/amplitude/2/httpapi" }})'),
     ]
 
 

@@ -45,6 +45,7 @@ class Taken(msgspec.Struct, kw_only=True):
     outlines: Sequence[Any]
     keys: list[str]
     """The keys that its body names."""
+    is_historical: bool = False
     verdicts: Verdicts
     status: int | None
     answer: bytes
@@ -121,14 +122,13 @@ class Recorder:
         now = taken.arrived if clock.sent is None else clock.sent
         future, late = odd_times([event.time for event in taken.outlines], now)
         verdicts.mark("future", future, _FUTURE[taken.vendor])
-        verdicts.mark("late", late, _LATE[taken.vendor])
+        if not taken.is_historical:
+            verdicts.mark("late", late, _LATE[taken.vendor])
 
     def _keep(self, taken: Taken, attempts: Mapping[int, int]) -> int:
         verdicts = taken.verdicts
         room = self._sampler.take(verdicts.nevents, self._monotonic())
         sampled: list[Mark] = ["sampled"] if room < verdicts.nevents else []
-        if sampled:
-            self.counters.marks.update()
         masker = Masker([*taken.keys, *keys_of(taken.headers, taken.path.partition("?")[2])])
         chosen = spread(verdicts.nevents, room, verdicts.flagged()) if room else []
         events = [self._event(taken, at, attempts.get(at, 0) + 1, sampled, masker) for at in chosen]
