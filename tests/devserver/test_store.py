@@ -99,6 +99,26 @@ def test_a_filter_asks_the_same_of_the_store_and_of_an_arrival(store: Store) -> 
         assert seqs(store, wanted) == [one.row.seq for one in reversed(events) if wanted.fits(one)], wanted
 
 
+def test_a_value_that_cannot_be_written_costs_its_events_and_no_more(store: Store) -> None:
+    store.keep(None, [made(1)])
+    assert seqs(store) == [1]
+    store.keep(None, [made(2, attempt=2**70)])
+    assert seqs(store) == [1]
+    assert (store.failed, store.count) == (1, 1)
+    assert "could not be written" in store.trouble
+    store.keep(None, [made(3)])
+    assert seqs(store) == [3, 1]
+    assert store.trouble == ""
+
+
+def test_a_search_knows_more_letters_than_ascii(store: Store) -> None:
+    one = made(1, '{"city": "MÜNCHEN"}', event="ÄPFEL")
+    store.keep(None, [one])
+    for wanted in (Filter(text="münchen"), Filter(event="äpfel")):
+        assert seqs(store, wanted) == [1]
+        assert wanted.fits(one)
+
+
 def test_a_store_that_is_behind_takes_no_more(store: Store) -> None:
     hold, held = threading.Event(), threading.Event()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
@@ -200,3 +201,28 @@ def test_what_is_no_json_does_not_end_the_server(api: Api) -> None:
             assert status in (200, 400, 401, 500), (vendor, said[:10])
     send(api, "segment", event("segment", properties={"large": 10**400}))
     assert api.counters()["requests"] == len(PATHS) * 6 + 1
+
+
+def test_odd_texts_and_numbers_are_kept_and_told(api: Api) -> None:
+    half = json.dumps(envelope("segment", event("segment", event="half \ud83d of it", properties={"n": 10**30})))
+    assert api.post(PATHS["segment"], half.encode(), {"X-Retry-Count": "9" * 5_000})[0] == 200
+    assert api.post(PATHS["segment"], envelope("segment", event("segment", event="nul \x00 äöü 😀")))[0] == 200
+    first, second = api.rows(of=2)
+    assert first["event"].startswith("half ")
+    assert (first["attempt"], second["event"]) == (1, "nul \x00 äöü 😀")
+    for row in (first, second):
+        assert api.ask(f"events/{row['seq']}?reveal=1")["json"]
+
+
+def test_a_mistake_of_ours_is_a_500_and_tells_no_value(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_arguments: Any) -> None:
+        raise RuntimeError("canary-value")
+
+    monkeypatch.setattr("sluiceway.devserver.ingestion.outline", fails)
+    assert send(api, "segment", event("segment"))[0] == 500
+    assert "RuntimeError in fails" in caplog.text
+    assert "canary" not in caplog.text
+    monkeypatch.undo()
+    assert send(api, "segment", event("segment"))[0] == 200

@@ -69,4 +69,5 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return text[:MAX_CHARS]
+    # Half of a surrogate pair can be read from JSON, and is no text for anybody else.
+    return text[:MAX_CHARS].encode("utf-8", "replace").decode()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
+import traceback
 from collections.abc import Callable, Mapping, MutableMapping
 
 from sluiceway.devserver.asides import aside
@@ -22,6 +24,8 @@ from sluiceway.testing.answers import Answer
 from sluiceway.testing.arriving import Arriving, unpacked
 from sluiceway.testing.strict.reading import Told
 from sluiceway.testing.wire import MAX_BODY_BYTES, Malformed, compose
+
+_logger = logging.getLogger("sluiceway")
 
 _DEFAULT_SILENCE_SECONDS = 60.0
 _ENDINGS: Mapping[str, Ending] = {"reset": "reset", "reset_half": "cut", "black_hole": "silent"}
@@ -78,8 +82,14 @@ class Ingestion:
             except TooLarge:
                 await _send(send, 413, {"Connection": "close"} | shared, b"")
                 return
-            if body is not None:
+            if body is None:
+                return
+            try:
                 await self._take(scope, send, where, headers, body, arrived, shared)
+            except Exception as error:
+                # Its text may hold a value of an event: who it was and where is all that is told.
+                _logger.error("the local server failed on a request: %s", _where(error))
+                await _send(send, 500, {"Connection": "close"} | shared, b"")
             return
         await self._beside(send, method, where, shared)
 
@@ -173,6 +183,11 @@ class Ingestion:
             await asyncio.wait_for(self._closing.wait(), seconds)
         except asyncio.TimeoutError:
             return
+
+
+def _where(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} in {frames[-1].name}, line {frames[-1].lineno}" if frames else type(error).__name__
 
 
 def _answered(done: Read, fault: Fault | None) -> tuple[Told, Ending]:

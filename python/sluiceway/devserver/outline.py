@@ -55,9 +55,9 @@ def _decoder(vendor: str) -> Callable[[bytes], Any]:
     event = msgspec.defstruct("Event", [(name, Any, None) for name in asked], rename=asked, gc=False)
     names = {"events": "events" if vendor == "amplitude" else "batch", "sent": _SENT_KEYS[vendor], **_KEYS}
     fields: list[Any] = [
-        ("events", list[event], []),
+        ("events", list[event], []),  # type: ignore[valid-type]
         *((name, Any, None) for name in ("sent", "historical_migration", *_KEYS)),
-    ]  # type: ignore[valid-type]
+    ]
     return msgspec.json.Decoder(msgspec.defstruct("Batch", fields, rename=names, gc=False)).decode
 
 

@@ -76,7 +76,8 @@ class Recorder:
 
     def told(self) -> dict[str, Any]:
         """Return the counters, as JSON has them."""
-        return self.counters.told(self._now(), stored=self._store.count, sampling=self.is_sampling)
+        told = self.counters.told(self._now(), stored=self._store.count, sampling=self.is_sampling)
+        return {**told, "not_stored": told["not_stored"] + self._store.failed}
 
     def clear(self) -> None:
         """Forget counts and ids."""
@@ -135,6 +136,7 @@ class Recorder:
         # A request of which nothing is kept is told by the counters alone, unless it is itself worth a look.
         request = _request(taken, masker) if events or not verdicts.nevents else None
         if not self._store.keep(request, events):
+            self._sampler.left_out(self._monotonic())
             return 0
         if sampled:
             self.counters.marks["sampled"] += len(events)
@@ -144,7 +146,7 @@ class Recorder:
         raw, verdicts, reading = taken.reading.events[at], taken.verdicts, taken.reading
         event = as_dict(raw) or {}
         said = columns(taken.vendor, event, taken.headers)
-        plain = bytes(raw).decode()
+        plain = bytes(raw).decode("utf-8", "replace")
         if own := keys_in_event(plain, event):
             masker = Masker([*own, *masker.keys])
         text = masker.text(plain)

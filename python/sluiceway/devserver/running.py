@@ -69,23 +69,10 @@ class DevServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         try:
             self.store = Store(db, max_events, self._stored)
+            self._put_together(vendor, told or (lambda _taken: None))
         except BaseException:
             self._let_go()
             raise
-        self._connections = Connections()
-        self.recorder = Recorder(self.store, time.monotonic, time.time)
-        self.faults = Faults(self._faults_changed)
-        self.hub = Hub(self.state, self._counters, self.faults.all)
-        self._ingestion = Ingestion(
-            self.recorder,
-            self.faults,
-            self._connections,
-            vendor=vendor,
-            front=front_text(self.url),
-            told=told or (lambda _taken: None),
-        )
-        self._started = threading.Event()
-        self._server = _Server(self._config(), self._has_started)
         self._thread = threading.Thread(target=self._run, name="sluiceway-dev", daemon=True)
         self._thread.start()
         if not self._started.wait(_START_SECONDS):
@@ -111,6 +98,7 @@ class DevServer:
             "db": self.store.name,
             "max_events": self.store.max_events,
             "redacts": self.redacts,
+            "trouble": self.store.trouble,
             "counters": self._counters(),
             "faults": self.faults.all(),
             "fault_kinds": list(KINDS),
@@ -138,6 +126,17 @@ class DevServer:
     ) -> None:
         """Close the server."""
         self.close()
+
+    def _put_together(self, vendor: str | None, told: Callable[[Taken], None]) -> None:
+        self._connections = Connections()
+        self.recorder = Recorder(self.store, time.monotonic, time.time)
+        self.faults = Faults(self._faults_changed)
+        self.hub = Hub(self.state, self._counters, self.faults.all)
+        self._ingestion = Ingestion(
+            self.recorder, self.faults, self._connections, vendor=vendor, front=front_text(self.url), told=told
+        )
+        self._started = threading.Event()
+        self._server = _Server(self._config(), self._has_started)
 
     # -- the event loop's thread
 
@@ -172,9 +171,9 @@ class DevServer:
         self._started.set()
 
     def _end(self) -> None:
-        self._server.should_exit = True
         self.hub.close()
         self._ingestion.close()
+        self._server.end()
 
     def _counters(self) -> dict[str, Any]:
         self.recorder.counters.connections = len(self._connections)
@@ -210,7 +209,17 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to accept."""
         await super().startup(sockets=sockets)
+        self._ended = asyncio.Event()
         self._has_started()
+
+    async def main_loop(self) -> None:
+        """Wait for the end, without looking for it ten times a second as uvicorn does for its own sake."""
+        await self._ended.wait()
+
+    def end(self) -> None:
+        """Stop accepting, and end. On the event loop's thread."""
+        self.should_exit = True
+        self._ended.set()
 
 
 def _listen(port: int) -> list[socket.socket]:

@@ -24,8 +24,12 @@ class Sampler:
         taken = min(wanted, int(self._left))
         self._left -= taken
         if taken < wanted:
-            self._last_sampled = now
+            self.left_out(now)
         return taken
+
+    def left_out(self, now: float) -> None:
+        """Note that something was not kept for another reason: whoever keeps it is behind."""
+        self._last_sampled = now
 
     def is_sampling(self, now: float) -> bool:
         """Whether something was left out in the last two seconds."""

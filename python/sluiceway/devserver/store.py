@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from sluiceway.devserver.shapes import Attempt, Event, Request, Row
 from sluiceway.devserver.tables import (
+    FOLD,
     INSERT_EVENT,
     INSERT_REQUEST,
     ROW_COLUMNS,
@@ -62,6 +63,10 @@ class Store:
         self._asked: deque[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = deque()
         self._closing = False
         self._last_number = self.last_seq = self.count = self._nbytes = 0
+        self.failed = 0
+        """Events that were handed over and could not be written."""
+        self.trouble = ""
+        """Why nothing is written at the moment; empty when all is well."""
         started: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, args=(db, started), name="sluiceway-dev-store", daemon=True)
         self._thread.start()
@@ -110,7 +115,7 @@ class Store:
             connection.executescript("DELETE FROM events; DELETE FROM requests;")
             if self.name != ":memory:":
                 connection.execute("VACUUM")  # what was deleted must not stay in the file
-            self.count = self._nbytes = 0
+            self.count = self._nbytes = self.failed = 0
 
         return self.ask(forget)
 
@@ -193,6 +198,7 @@ class Store:
             connection.executescript(
                 "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=OFF;"
             )
+        connection.create_function(FOLD, 1, str.lower, deterministic=True)
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         tables_there = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         if version != VERSION and (version or tables_there):
@@ -214,8 +220,7 @@ class Store:
             asked = list(self._asked)
             self._asked.clear()
             ends = self._closing
-        if events or requests:
-            self._write(connection, requests, events)
+        if (events or requests) and self._has_written(connection, requests, events):
             self._stored(events)
         for question, answer in asked:
             if not answer.set_running_or_notify_cancel():
@@ -225,6 +230,21 @@ class Store:
             except Exception as error:  # the one who asked is told; the thread goes on
                 answer.set_exception(error)
         return not ends
+
+    def _has_written(self, connection: sqlite3.Connection, requests: list[Request], events: list[Event]) -> bool:
+        """Write; whatever is wrong with the disk or with a value costs these events, and not the thread."""
+        count, nbytes = self.count, self._nbytes
+        try:
+            self._write(connection, requests, events)
+        except Exception as error:
+            if connection.in_transaction:
+                connection.rollback()
+            self.count, self._nbytes = count, nbytes
+            self.failed += len(events)
+            self.trouble = f"{type(error).__name__}: the last events could not be written to {self.name}"
+            return False
+        self.trouble = ""
+        return True
 
     def _write(self, connection: sqlite3.Connection, requests: list[Request], events: list[Event]) -> None:
         connection.execute("BEGIN")

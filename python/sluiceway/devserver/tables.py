@@ -32,6 +32,8 @@ ROW_COLUMNS = (
     "seq, received, vendor, type, event, user, anonymous, id, verdict, reason, marks, attempt, request, nbytes, library"
 )
 INSERT_EVENT = f"INSERT OR REPLACE INTO events ({ROW_COLUMNS}, reasons, json) VALUES ({', '.join('?' * 17)})"
+FOLD = "fold"
+"""The name of the function that the store lends to SQLite: `str.lower`."""
 INSERT_REQUEST = f"INSERT OR REPLACE INTO requests VALUES ({', '.join('?' * 16)})"
 
 
@@ -54,16 +56,16 @@ class Filter(msgspec.Struct, frozen=True):
                 conditions.append(f"{column} = ?")
                 values.append(wanted)
         if self.event:
-            conditions.append("instr(lower(event), ?)")
+            conditions.append(_holds("event", self.event))
             values.append(self.event.lower())
         if self.user:
-            conditions.append("(instr(lower(user), ?) OR instr(lower(anonymous), ?))")
+            conditions.append(f"({_holds('user', self.user)} OR {_holds('anonymous', self.user)})")
             values += [self.user.lower()] * 2
         if self.mark:
             conditions.append("instr(marks, ?)")
             values.append(f" {self.mark} ")
         if self.text:
-            conditions.append("instr(lower(json), ?)")
+            conditions.append(_holds("json", self.text))
             values.append(self.text.lower())
         return " AND ".join(conditions), values
 
@@ -79,6 +81,11 @@ class Filter(msgspec.Struct, frozen=True):
             and (not self.user or self.user.lower() in row.user.lower() or self.user.lower() in row.anonymous.lower())
             and (not self.text or self.text.lower() in event.json.lower())
         )
+
+
+def _holds(column: str, wanted: str) -> str:
+    """SQLite's own `lower` knows ASCII only; `FOLD` is Python's, and slower."""
+    return f"instr({'lower' if wanted.isascii() else FOLD}({column}), ?)"
 
 
 def event_values(event: Event) -> tuple[Any, ...]:

@@ -52,9 +52,9 @@ class Arriving:
         `X-Retry-Count` counts retries, `PostHog-Attempt` attempts.
         """
         retries, attempts = self.headers.get("x-retry-count", ""), self.headers.get("posthog-attempt", "")
-        if retries.isascii() and retries.isdigit():
+        if _is_count(retries):
             return int(retries)
-        return max(int(attempts) - 1, 0) if attempts.isascii() and attempts.isdigit() else 0
+        return max(int(attempts) - 1, 0) if _is_count(attempts) else 0
 
     @property
     def is_read(self) -> bool:
@@ -95,6 +95,10 @@ class Arriving:
         Raises `Malformed` when it is not JSON.
         """
         return events_of(self.document)
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 def unpacked(packed: bytes, encoding: str) -> bytes:
