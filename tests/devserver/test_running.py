@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from sluiceway.devserver import DevServer
 from sluiceway.devserver.marker import production_marker
 from sluiceway.devserver.pointing import front_text, pointers
 from sluiceway.devserver.recording import Taken
@@ -26,7 +27,7 @@ from sluiceway.devserver.timing import Clock
 from sluiceway.devserver.verdicts import Verdicts
 from sluiceway.testing.strict.reading import Reading
 
-from .asking import PATIENCE_SECONDS, Api
+from .asking import PATIENCE_SECONDS, Api, wait_for
 from .made import PATHS, envelope, event
 
 COMMAND = [sys.executable, "-m", "sluiceway", "dev"]
@@ -269,9 +270,14 @@ with DevServer(0) as server:
     assert (done.stdout.strip(), done.stderr) == ("1", "")
 
 
-def test_many_threads_may_close_it() -> None:
-    from sluiceway.devserver import DevServer
+def test_an_answer_does_not_wait_for_an_acknowledgement(server: DevServer, api: Api) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10):
+        wait_for(lambda: len(server.connections) == 1)
+        [transport] = server.connections.all()
+        assert transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
+
+def test_many_threads_may_close_it() -> None:
     server = DevServer(0)
     threads = [threading.Thread(target=server.close) for _ in range(4)]
     for thread in threads:

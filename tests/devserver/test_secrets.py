@@ -42,12 +42,13 @@ def test_a_canary_is_found_nowhere(tmp_path: Path) -> None:
             (PATHS["capture"], {"created_at": event("capture")["timestamp"], "batch": [event("capture", distinct_id=CANARY)]}, {**headers("capture"), "Authorization": f"Bearer {CANARY}"}),
             (PATHS["amplitude"], {"api_key": CANARY, "events": [event("amplitude", user_id=CANARY)]}, {"X-Api-Key": CANARY, "Cookie": f"k={CANARY}"}),
             ("/beacon/v1/batch?writeKey=canary%2FK3Y%2B8f2b71c9", {"batch": [event("rudderstack")]}, {}),
+            ("/segment/v1/batch", b'{"writeKey": "' + CANARY.encode() + b'", "batch": [{"type": "track", "userId": "u", "event": "\\ud83d", "properties": {"k": "' + CANARY.encode() + b'"}}]}', {}),
             ("/segment/v1/batch", b'{"writeKey": "' + CANARY.encode() + b'", broken', {}),
             ("/v1/track", b'{"writeKey": "' + CANARY.encode() + b'", "userId": "u", "event": "' + CANARY.replace("/", "\\/").encode() + b'"}', {}),
         ]  # fmt: skip
         for path, body, more in sent:
             api.post(path, body, more)
-        rows = api.rows(of=10)
+        rows = api.rows(of=11)
         answers = [json.dumps(rows)]
         for row in rows:
             answers.append(json.dumps(api.ask(f"events/{row['seq']}?reveal=1")))

@@ -62,10 +62,9 @@ class Connections:
         await asyncio.sleep(_GRACE_SECONDS)
         self.reset(client)
 
-    def reset_all(self) -> None:
-        """Cut every connection, as a server does that ends at once."""
-        for transport in list(self._open.values()):
-            transport.abort()
+    def all(self) -> list[asyncio.Transport]:
+        """Return those that are open."""
+        return list(self._open.values())
 
 
 def linger_not(transport: asyncio.Transport) -> None:

@@ -128,12 +128,12 @@ class DevServer:
         self.close()
 
     def _put_together(self, vendor: str | None, told: Callable[[Taken], None]) -> None:
-        self._connections = Connections()
+        self.connections = Connections()
         self.recorder = Recorder(self.store, time.monotonic, time.time)
         self.faults = Faults(self._faults_changed)
         self.hub = Hub(self.state, self._counters, self.faults.all)
         self._ingestion = Ingestion(
-            self.recorder, self.faults, self._connections, vendor=vendor, front=front_text(self.url), told=told
+            self.recorder, self.faults, self.connections, vendor=vendor, front=front_text(self.url), told=told
         )
         self._started = threading.Event()
         self._server = _Server(self._config(), self._has_started)
@@ -150,7 +150,7 @@ class DevServer:
         )
         return uvicorn.Config(
             Guard(inner, port=self.port, token=self.token),
-            http=protocol_class(self._connections),
+            http=protocol_class(self.connections),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -176,7 +176,7 @@ class DevServer:
         self._server.end()
 
     def _counters(self) -> dict[str, Any]:
-        self.recorder.counters.connections = len(self._connections)
+        self.recorder.counters.connections = len(self.connections)
         return self.recorder.told()
 
     def _faults_changed(self) -> None:
