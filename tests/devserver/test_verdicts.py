@@ -187,6 +187,28 @@ def test_an_empty_batch_is_a_request_without_events(api: Api) -> None:
     assert api.ask("requests/2")["request"]["status"] == 400
 
 
+@pytest.mark.parametrize(
+    ("vendor", "said", "word"),
+    [
+        ("segment", b'{"batch": [{"secret-word": 1},', "no JSON"),
+        ("posthog", b'{"api_key": "k", "batch": [{"event": "\\ud83d secret-word"}]}', "lost"),
+        ("rudderstack", b"[]", "lost"),
+        ("amplitude", b"secret-word", "byte 0"),
+        ("capture", b'{"created_at": 5, "batch": 1}', "lost"),
+    ],
+)
+def test_a_request_that_cannot_be_read_has_a_row(api: Api, vendor: str, said: bytes, word: str) -> None:
+    assert api.post(PATHS[vendor], said, headers(vendor))[0] == 400
+    [row] = api.rows()
+    assert (row["type"], row["event"], row["verdict"]) == ("request", "(unreadable request)", "refused")
+    detail = api.ask(f"events/{row['seq']}?reveal=1")
+    assert any(word in reason["text"] for reason in detail["reasons"])
+    assert "secret-word" not in json.dumps(detail)
+    assert (detail["json"], detail["pytest"], detail["request"]["status"]) == ('""', "", 400)
+    assert api.counters()["events"] == 0
+    assert api.send("GET", f"/debug/{api.token}/api/export.jsonl")[2] == b""
+
+
 def test_what_is_no_json_does_not_end_the_server(api: Api) -> None:
     for vendor, path in PATHS.items():
         for said in (

@@ -5,6 +5,7 @@ All of it happens on the server's own thread, before the answer leaves: who has 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
@@ -19,6 +20,7 @@ from sluiceway.devserver.reasons import NOTE
 from sluiceway.devserver.sampling import Sampler, spread
 from sluiceway.devserver.shapes import Event, Mark, Reason, Request, Row
 from sluiceway.devserver.store import Store
+from sluiceway.devserver.tables import UNREADABLE
 from sluiceway.devserver.timing import Clock, odd_times
 from sluiceway.devserver.verdicts import Verdicts
 from sluiceway.testing.strict.reading import Reading, as_dict
@@ -133,6 +135,8 @@ class Recorder:
         masker = Masker([*taken.keys, *keys_of(taken.headers, taken.path.partition("?")[2])])
         chosen = spread(verdicts.nevents, room, verdicts.flagged()) if room else []
         events = [self._event(taken, at, attempts.get(at, 0) + 1, sampled, masker) for at in chosen]
+        if not verdicts.nevents and verdicts.base != "delivered":
+            events = [self._unread(taken)]
         # A request of which nothing is kept is told by the counters alone, unless it is itself worth a look.
         request = _request(taken, masker) if events or not verdicts.nevents else None
         if not self._store.keep(request, events):
@@ -140,7 +144,33 @@ class Recorder:
             return 0
         if sampled:
             self.counters.marks["sampled"] += len(events)
-        return len(events)
+        return min(len(events), verdicts.nevents)
+
+    def _unread(self, taken: Taken) -> Event:
+        """A row for a request in which nobody could find an event: what was in it is lost all the same.
+
+        Nothing of its body is kept: where it cannot be read, its key cannot be found to be masked.
+        """
+        verdicts = taken.verdicts
+        reasons = [_unreadable(taken.body), *verdicts.common]
+        row = Row(
+            seq=next(self._seqs),
+            received=taken.arrived,
+            vendor=taken.vendor,
+            type=UNREADABLE,
+            event="(unreadable request)",
+            user="",
+            anonymous="",
+            id="",
+            verdict=verdicts.base,
+            reason=reasons[-1].text if len(reasons) > 1 else reasons[0].text,
+            marks=["retried"] if taken.attempt > 1 else [],
+            attempt=taken.attempt,
+            request=taken.number,
+            nbytes=len(taken.body),
+            library="",
+        )
+        return Event(row, '""', reasons)
 
     def _event(self, taken: Taken, at: int, attempt: int, sampled: Sequence[Mark], masker: Masker) -> Event:
         raw, verdicts, reading = taken.reading.events[at], taken.verdicts, taken.reading
@@ -172,6 +202,21 @@ class Recorder:
             library=said.library,
         )
         return Event(row, text[:MAX_EVENT_CHARS], reasons)
+
+
+def _unreadable(body: bytes) -> Reason:
+    where = ""
+    try:
+        msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        found = _AT_BYTE.search(str(error))
+        where = f" It is no JSON from byte {found[1]} on." if found else " It is no JSON."
+    text = f"No event was found in a body of {len(body)} bytes, and all that it held is lost.{where}"
+    return Reason("unreadable", "body", text)
+
+
+# msgspec's messages say where; what else they may say is left out.
+_AT_BYTE = re.compile(r"\(byte (\d+)\)")
 
 
 def _hashes(taken: Taken) -> list[int]:

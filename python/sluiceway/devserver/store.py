@@ -22,6 +22,7 @@ from sluiceway.devserver.tables import (
     INSERT_REQUEST,
     ROW_COLUMNS,
     SCHEMA,
+    UNREADABLE,
     VERSION,
     Filter,
     attempts_of,
@@ -137,8 +138,8 @@ class Store:
 
         def look(connection: sqlite3.Connection) -> list[tuple[int, str]]:
             condition, values = wanted.sql()
-            sql = f"SELECT seq, json FROM events WHERE seq < ? AND {condition} ORDER BY seq DESC LIMIT ?"
-            return connection.execute(sql, [before, *values, limit]).fetchall()
+            sql = f"SELECT seq, json FROM events WHERE seq < ? AND type != ? AND {condition} ORDER BY seq DESC LIMIT ?"
+            return connection.execute(sql, [before, UNREADABLE, *values, limit]).fetchall()
 
         return self.ask(look)
 

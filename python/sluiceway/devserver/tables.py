@@ -32,6 +32,9 @@ ROW_COLUMNS = (
     "seq, received, vendor, type, event, user, anonymous, id, verdict, reason, marks, attempt, request, nbytes, library"
 )
 INSERT_EVENT = f"INSERT OR REPLACE INTO events ({ROW_COLUMNS}, reasons, json) VALUES ({', '.join('?' * 17)})"
+UNREADABLE = "request"
+"""The type of a row that stands for a request without an event that could be read."""
+
 FOLD = "fold"
 """The name of the function that the store lends to SQLite: `str.lower`."""
 INSERT_REQUEST = f"INSERT OR REPLACE INTO requests VALUES ({', '.join('?' * 16)})"
