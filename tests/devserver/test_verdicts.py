@@ -115,6 +115,12 @@ def test_captures_200_tells_the_dropped_from_the_taken(api: Api) -> None:
     assert [row["verdict"] for row in api.rows(of=2)] == ["delivered", "refused"]
 
 
+def test_a_dropped_event_hides_no_silent_loss_beside_it(api: Api) -> None:
+    merges = event("capture", event="$create_alias", properties={"alias": "user-1"})
+    send(api, "capture", event("capture", event="e" * 201), merges, event("capture"))
+    assert [row["verdict"] for row in api.rows(of=3)] == ["refused", "lost", "delivered"]
+
+
 @pytest.mark.parametrize(
     ("vendor", "key", "verdict"),
     [

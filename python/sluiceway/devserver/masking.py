@@ -48,13 +48,12 @@ class Masker:
         return text
 
 
-NOTHING = Masker([])
-
-
 def keys_of(headers: Mapping[str, str], query: str) -> list[str]:
     """Return every key that the head of a request names: its headers, its query."""
     found: list[str] = []
-    scheme, _, credentials = headers.get("authorization", "").partition(" ")
+    scheme, space, credentials = headers.get("authorization", "").partition(" ")
+    if not space:
+        found.append(scheme)
     if scheme.lower() == "basic":
         found.append(credentials)
         try:

@@ -5,7 +5,6 @@ All of it happens on the server's own thread, before the answer leaves: who has 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
@@ -15,10 +14,11 @@ import msgspec
 from sluiceway.devserver.columns import columns
 from sluiceway.devserver.counters import Counters
 from sluiceway.devserver.duplicates import Seen, Unsettled
-from sluiceway.devserver.masking import NOTHING, Masker, keys_in_event, keys_of, masked_headers, masked_path
+from sluiceway.devserver.masking import Masker, keys_in_event, keys_of, masked_headers, masked_path
 from sluiceway.devserver.reasons import NOTE
+from sluiceway.devserver.remarks import DUPLICATE, FUTURE, LATE, skewed, unreadable
 from sluiceway.devserver.sampling import Sampler, spread
-from sluiceway.devserver.shapes import Event, Mark, Reason, Request, Row
+from sluiceway.devserver.shapes import Event, Mark, Request, Row
 from sluiceway.devserver.store import Store
 from sluiceway.devserver.tables import UNREADABLE
 from sluiceway.devserver.timing import Clock, odd_times
@@ -121,12 +121,12 @@ class Recorder:
         clock, verdicts = taken.clock, taken.verdicts
         if clock.is_skewed and verdicts.nevents:
             verdicts.common_marks.append("skew")
-            verdicts.common.append(_skew_reason(clock))
+            verdicts.common.append(skewed(clock))
         now = taken.arrived if clock.sent is None else clock.sent
         future, late = odd_times([event.time for event in taken.outlines], now)
-        verdicts.mark("future", future, _FUTURE[taken.vendor])
+        verdicts.mark("future", future, FUTURE[taken.vendor])
         if not taken.is_historical:
-            verdicts.mark("late", late, _LATE[taken.vendor])
+            verdicts.mark("late", late, LATE[taken.vendor])
 
     def _keep(self, taken: Taken, attempts: Mapping[int, int]) -> int:
         verdicts = taken.verdicts
@@ -152,7 +152,7 @@ class Recorder:
         Nothing of its body is kept: where it cannot be read, its key cannot be found to be masked.
         """
         verdicts = taken.verdicts
-        reasons = [_unreadable(taken.body), *verdicts.common]
+        reasons = [unreadable(taken.body), *verdicts.common]
         row = Row(
             seq=next(self._seqs),
             received=taken.arrived,
@@ -175,13 +175,13 @@ class Recorder:
     def _event(self, taken: Taken, at: int, attempt: int, sampled: Sequence[Mark], masker: Masker) -> Event:
         raw, verdicts, reading = taken.reading.events[at], taken.verdicts, taken.reading
         event = as_dict(raw) or {}
-        said = columns(taken.vendor, event, taken.headers)
         plain = bytes(raw).decode("utf-8", "replace")
         if own := keys_in_event(plain, event):
             masker = Masker([*own, *masker.keys])
         text = masker.text(plain)
-        if text == plain:
-            masker = NOTHING  # what the event has no key in, its columns have none in
+        if text != plain:  # before anything is cut: half a key would not be known
+            event = as_dict(msgspec.Raw(text.encode())) or {}
+        said = columns(taken.vendor, event, taken.headers)
         reasons = verdicts.reasons(at)
         event_id = reading.ids[at]
         row = Row(
@@ -189,10 +189,10 @@ class Recorder:
             received=taken.arrived,
             vendor=taken.vendor,
             type=said.type,
-            event=masker.text(said.event),
-            user=masker.text(said.user),
-            anonymous=masker.text(said.anonymous),
-            id="" if event_id.startswith("\0") else masker.text(event_id[:200]),
+            event=said.event,
+            user=said.user,
+            anonymous=said.anonymous,
+            id="" if event_id.startswith("\0") else masker.text(event_id)[:200],
             verdict=verdicts.of(at),
             reason=next((reason.text for reason in reasons if reason.kind != NOTE), ""),
             marks=list(dict.fromkeys((*verdicts.marks(at), *sampled))),
@@ -202,21 +202,6 @@ class Recorder:
             library=said.library,
         )
         return Event(row, text[:MAX_EVENT_CHARS], reasons)
-
-
-def _unreadable(body: bytes) -> Reason:
-    where = ""
-    try:
-        msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        found = _AT_BYTE.search(str(error))
-        where = f" It is no JSON from byte {found[1]} on." if found else " It is no JSON."
-    text = f"No event was found in a body of {len(body)} bytes, and all that it held is lost.{where}"
-    return Reason("unreadable", "body", text)
-
-
-# msgspec's messages say where; what else they may say is left out.
-_AT_BYTE = re.compile(r"\(byte (\d+)\)")
 
 
 def _hashes(taken: Taken) -> list[int]:
@@ -238,7 +223,7 @@ def _duplicate(taken: Taken, at: int) -> None:
     verdicts = taken.verdicts
     if taken.vendor != "rudderstack":
         verdicts.but[at] = "duplicate"
-    verdicts.mark("duplicate", [at], _DUPLICATE[taken.vendor])
+    verdicts.mark("duplicate", [at], DUPLICATE[taken.vendor])
 
 
 def _request(taken: Taken, masker: Masker) -> Request:
@@ -249,63 +234,14 @@ def _request(taken: Taken, masker: Masker) -> Request:
         method=taken.method,
         path=masked_path(taken.path, masker)[:2048],
         status=taken.status,
-        answer=masker.text(taken.answer[:MAX_ANSWER_CHARS].decode("utf-8", "replace")),
+        answer=masker.text(taken.answer.decode("utf-8", "replace"))[:MAX_ANSWER_CHARS],
         fault=taken.fault,
         headers=masked_headers(taken.headers, masker),
         nbytes_sent=taken.sent_nbytes,
         nbytes=len(taken.body),
         events=taken.verdicts.nevents,
         attempt=taken.attempt,
-        client=masker.text(taken.headers.get("user-agent", "")[:200]),
+        client=masker.text(taken.headers.get("user-agent", ""))[:200],
         connection=taken.connection,
         duration_ms=round(taken.duration_ms, 3),
     )
-
-
-def _skew_reason(clock: Clock) -> Reason:
-    way = "ahead of" if clock.skew > 0 else "behind"
-    text = (
-        f"The request says that it was sent at a time {abs(clock.skew):.0f} s {way} this machine's. Vendors move the "
-        "times of its events by that. Set the sender's clock, and renew the time of sending at each attempt."
-    )
-    return Reason("skew", "sentAt", text)
-
-
-_DUPLICATE = {
-    "segment": Reason("duplicate", "messageId", "This messageId was taken before: Segment keeps the first for a day."),
-    "rudderstack": Reason(
-        "duplicate",
-        "messageId",
-        "This messageId was taken before: RudderStack folds it only where deduplication is switched on.",
-    ),
-    "posthog": Reason("duplicate", "uuid", "This uuid was taken before: PostHog folds it, as well as it can."),
-    "amplitude": Reason(
-        "duplicate", "insert_id", "This insert_id was taken before from this device: Amplitude keeps the first, 7 days."
-    ),
-}
-
-_FUTURE = {
-    "segment": Reason(
-        "future", "timestamp", "The event lies in the future. Segment takes it; destinations move or drop such events."
-    ),
-    "rudderstack": Reason(
-        "future", "timestamp", "The event lies in the future. RudderStack takes the time as it stands."
-    ),
-    "posthog": Reason(
-        "future", "timestamp", "The event lies in the future. PostHog takes its own time if it is more than 23 h."
-    ),
-    "amplitude": Reason("future", "time", "The event lies in the future. `time` is in milliseconds since 1970, UTC."),
-}
-
-_LATE = {
-    "segment": Reason(
-        "late", "timestamp", "The event happened more than two days ago. Some destinations drop what is that old."
-    ),
-    "rudderstack": Reason(
-        "late", "timestamp", "The event happened more than two days ago. Some destinations drop what is that old."
-    ),
-    "posthog": Reason(
-        "late", "timestamp", "The event happened more than two days ago. Import it with historical_migration."
-    ),
-    "amplitude": Reason("late", "time", "The event happened more than two days ago. `time` is in milliseconds."),
-}

@@ -69,8 +69,13 @@ class DevServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         try:
             self.store = Store(db, max_events, self._stored)
+        except BaseException:
+            self._let_go()
+            raise
+        try:
             self._put_together(vendor, told or (lambda _taken: None))
         except BaseException:
+            self.store.close()
             self._let_go()
             raise
         self._thread = threading.Thread(target=self._run, name="sluiceway-dev", daemon=True)

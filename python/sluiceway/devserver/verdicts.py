@@ -104,8 +104,11 @@ def verdicts(
     base, common = _of_all(answer.status, fates if isinstance(fates, str) else "open", named=named)
     found = Verdicts(nevents, base, common)
     if not isinstance(fates, str):
+        others = base
+        if answer.status < 300:
+            found.base = "delivered"
         for at, fate in enumerate(fates):
-            if (own := _OF_FATE.get(fate, base)) != base:
+            if (own := _OF_FATE.get(fate, others)) != found.base:
                 found.but[at] = own
     if ending == "cut":
         found.common.append(CUT)
