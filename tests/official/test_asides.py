@@ -44,3 +44,5 @@ def test_posthog_refuses_a_batch_with_half_of_a_surrogate_pair(page: Page) -> No
     assert said["errors"]
     counters = page.counters()
     assert counters["by_vendor"]["posthog"]["delivered"] == said["accepted"] == len(page.rows(verdict="delivered"))
+    [lost, *_] = page.rows(verdict="refused")
+    assert (lost["vendor"], lost["type"]) == ("posthog", "request"), "the page shows what was lost as one request"
