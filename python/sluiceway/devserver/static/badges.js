@@ -2,15 +2,16 @@
 
 import { el } from "./dom.js";
 import { visible } from "./format.js";
+import { icon } from "./icons.js";
 import { markOf, vendorName, verdictOf } from "./words.js";
 
 const plain = (word) => String(word).replace(/[^a-z]/g, "");
 
-function badge(kind, word, { sign, title }) {
+function badge(kind, word, look) {
   return el(
     "span",
-    { class: `badge ${kind} ${kind}-${plain(word)}`, title },
-    el("span", { class: "sign", "aria-hidden": "true", text: sign }),
+    { class: `badge ${kind} ${kind}-${plain(word)}`, title: look.title },
+    icon(look.icon),
     el("span", { class: "word", text: visible(word, 40) }),
   );
 }

@@ -2,6 +2,7 @@
 
 import { byId, el, put, svg } from "./dom.js";
 import { bytes, count, plural, rate } from "./format.js";
+import { icon } from "./icons.js";
 import { Plot } from "./plot.js";
 import { VERDICTS, vendorName } from "./words.js";
 
@@ -70,7 +71,10 @@ function card(vendor, press) {
       return piece;
     });
     put(bar, ...pieces);
-    const told = there.map((verdict) => el("span", { class: `fate verdict-${verdict}`, title: VERDICTS[verdict].title, text: `${VERDICTS[verdict].sign} ${count(fates[verdict])} ${verdict}` }));
+    const told = there.map((verdict) => {
+      const { icon: name, title } = VERDICTS[verdict];
+      return el("span", { class: `fate verdict-${verdict}`, title }, icon(name), `${count(fates[verdict])} ${verdict}`);
+    });
     put(words, ...(told.length ? told : [el("span", { class: "fate", text: "nothing yet" })]));
   };
   return { button, show };

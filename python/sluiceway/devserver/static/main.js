@@ -6,9 +6,10 @@ import { copy } from "./copying.js";
 import { Counters } from "./counters.js";
 import { Detail } from "./detail.js";
 import { startDialogs } from "./dialogs.js";
-import { byId } from "./dom.js";
+import { byId, put } from "./dom.js";
 import { Faults } from "./faults.js";
 import { Filter } from "./filter.js";
+import { drawIcons, icon } from "./icons.js";
 import { startKeyboard } from "./keyboard.js";
 import { EventList } from "./list.js";
 import { orNotice } from "./notice.js";
@@ -130,6 +131,7 @@ function pause() {
   list.pause(!list.paused);
   const button = byId("pause");
   button.setAttribute("aria-pressed", String(list.paused));
+  put(byId("pause-icon"), icon(list.paused ? "play" : "pause"));
   byId("pause-word").textContent = list.paused ? "Resume" : "Pause";
   showConnection(line, list.paused);
 }
@@ -141,6 +143,7 @@ function escape(field) {
   return undefined;
 }
 
+drawIcons();
 startTheme();
 byId("list").addEventListener("drawn", settle);
 byId("pause").addEventListener("click", pause);

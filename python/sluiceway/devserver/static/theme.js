@@ -1,10 +1,10 @@
 // Dark, light, or as the system has it; the choice is kept in this browser.
 
-import { byId } from "./dom.js";
+import { byId, put } from "./dom.js";
+import { icon } from "./icons.js";
 
 const PLACE = "sluiceway.theme";
 const ORDER = ["system", "light", "dark"];
-const SIGNS = { system: "◐", light: "☀", dark: "☾" };
 
 function stored() {
   try {
@@ -19,7 +19,7 @@ function show(theme) {
   if (theme === "system") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
   const button = byId("theme");
-  byId("theme-sign").textContent = SIGNS[theme];
+  put(button, icon(theme));
   button.title = `Colours: ${theme === "system" ? "as the system has them" : theme} (press to change)`;
   button.setAttribute("aria-label", button.title);
 }

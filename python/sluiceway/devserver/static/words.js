@@ -1,20 +1,20 @@
-// The page's words for verdicts, marks and vendors: each has a sign beside its colour, and a sentence that explains it.
+// The page's words for verdicts, marks and vendors: each has a sign (see icons.js) beside its colour, and a sentence that explains it.
 
 export const VERDICTS = {
-  delivered: { sign: "✓", title: "The vendor takes this event." },
-  lost: { sign: "∅", title: "Answered with success, yet the vendor makes nothing of it: lost without a word." },
-  refused: { sign: "✕", title: "Refused for good: sending it again changes nothing." },
-  retry: { sign: "↻", title: "Not taken now. The client should send it again later." },
-  duplicate: { sign: "⧉", title: "Taken, and folded: an event with this id was there before." },
+  delivered: { icon: "check", title: "The vendor takes this event." },
+  lost: { icon: "lost", title: "Answered with success, yet the vendor makes nothing of it: lost without a word." },
+  refused: { icon: "cross", title: "Refused for good: sending it again changes nothing." },
+  retry: { icon: "again", title: "Not taken now. The client should send it again later." },
+  duplicate: { icon: "copies", title: "Taken, and folded: an event with this id was there before." },
 };
 
 export const MARKS = {
-  duplicate: { sign: "⧉", title: "An event with the same id came before. The vendor keeps one of them." },
-  skew: { sign: "◷", title: "The client's clock and this machine's differ: the vendor may shift the event's time." },
-  future: { sign: "⇥", title: "Its time lies in the future, later than clocks explain." },
-  late: { sign: "⇤", title: "It happened long before it was sent." },
-  retried: { sign: "↻", title: "It came in an earlier request already, and was sent again." },
-  sampled: { sign: "⁒", title: "Events came faster than they are stored: this one stands for others. The counters counted all." },
+  duplicate: { icon: "copies", title: "An event with the same id came before. The vendor keeps one of them." },
+  skew: { icon: "clock", title: "The client's clock and this machine's differ: the vendor may shift the event's time." },
+  future: { icon: "ahead", title: "Its time lies in the future, later than clocks explain." },
+  late: { icon: "behind", title: "It happened long before it was sent." },
+  retried: { icon: "again", title: "It came in an earlier request already, and was sent again." },
+  sampled: { icon: "funnel", title: "Events came faster than they are stored: this one stands for others. The counters counted all." },
 };
 
 export const VENDORS = { segment: "Segment", rudderstack: "RudderStack", posthog: "PostHog", amplitude: "Amplitude" };
@@ -23,7 +23,7 @@ export const VENDORS = { segment: "Segment", rudderstack: "RudderStack", posthog
 export const vendorName = (vendor) => (Object.hasOwn(VENDORS, vendor) ? VENDORS[vendor] : vendor);
 
 /** What is known of a verdict or a mark; for one that a newer server has, its bare word. */
-const look = (table, word) => (Object.hasOwn(table, word) ? table[word] : { sign: "•", title: word });
+const look = (table, word) => (Object.hasOwn(table, word) ? table[word] : { icon: "dot", title: word });
 export const verdictOf = (word) => look(VERDICTS, word);
 export const markOf = (word) => look(MARKS, word);
 
