@@ -76,7 +76,10 @@ export class Filter {
   #read(tell) {
     const given = new URLSearchParams(location.hash.slice(1));
     const next = {};
-    for (const field of FIELDS) if (given.get(field)) next[field] = given.get(field);
+    for (const field of FIELDS) {
+      const value = given.get(field);
+      if (value && this.#takes(field, value)) next[field] = value;
+    }
     const seq = /^\d{1,15}$/.test(given.get("seq") ?? "") ? Number(given.get("seq")) : null;
     const filtered = !same(next, this.#values);
     const selected = seq !== this.#seq;
@@ -85,6 +88,12 @@ export class Filter {
     this.#show();
     if (tell && filtered) this.onChange(this.values);
     if (tell && selected) this.onSelect(seq);
+  }
+
+  /** A choice is one of those offered: the server refuses to filter by another. */
+  #takes(field, value) {
+    const control = this.#controls[field];
+    return control.tagName !== "SELECT" || [...control.options].some((option) => option.value === value);
   }
 
   #write() {
@@ -97,9 +106,6 @@ export class Filter {
   #show() {
     for (const [field, control] of Object.entries(this.#controls)) {
       const value = this.#values[field] ?? "";
-      if (control.tagName === "SELECT" && value && ![...control.options].some((option) => option.value === value)) {
-        control.add(new Option(value, value));
-      }
       if (control.value !== value) control.value = value;
       control.classList.toggle("set", value !== "");
     }

@@ -6,6 +6,8 @@ import { plural, visible } from "./format.js";
 const OPEN_DEPTH = 2;
 const MOST_ENTRIES = 200;
 const MOST_TEXT = 400;
+/** What the server puts where it hides a value. */
+const HIDDEN = "•••";
 
 /** A number as it was written: a double would round what is longer. */
 class Numeral {
@@ -90,7 +92,7 @@ function entry(name, value, depth, indexed) {
 function scalar(value) {
   if (value instanceof Numeral) return el("span", { class: "value number", text: value.source });
   if (typeof value !== "string") return el("span", { class: `value ${value === null ? "null" : typeof value}`, text: String(value) });
-  const shown = el("bdi", { class: "value string", text: `"${visible(value, MOST_TEXT)}"` });
+  const shown = el("bdi", { class: value === HIDDEN ? "value hidden" : "value string", text: value === HIDDEN ? "••• hidden" : `"${visible(value, MOST_TEXT)}"` });
   if (value.length <= MOST_TEXT) return shown;
   const button = el("button", { type: "button", class: "quiet", text: `all ${plural(value.length, "character")}` });
   button.addEventListener("click", () => {
