@@ -61,7 +61,7 @@ def test_each_text_as_name_user_key_and_value(armed, client):
     expect(page.locator("#total-events")).to_have_text(str(len(CORPUS)))
     look_everywhere(page, len(CORPUS))
     assert page.evaluate(probe("look")) == CLEAN
-    expect(page.locator(".row .name", has_text=MARKUP[3])).to_have_count(1)
+    expect(page.locator(".row .name", has_text=MARKUP[1])).to_have_count(1)
 
 
 def test_all_texts_in_one_event_with_traits_groups_and_reveal(armed, client):

@@ -79,7 +79,7 @@ def run_as_test(text, name, folder):
 def test_without_a_clipboard_the_text_is_shown_and_selected(two, watch):
     watched = watch()
     page = watched.page
-    page.evaluate("navigator.clipboard.writeText = () => Promise.reject(new Error('no'))")
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }")
     page.locator(".row", has_text="Item Purchased").click()
     page.locator("#copy-json").click()
     field = page.locator("#copy-text")

@@ -14,11 +14,13 @@ export class Filter {
   constructor({ onChange, onSelect }) {
     this.onChange = onChange;
     this.onSelect = onSelect;
+    // All fields at once: what is typed in one while another's pause is running must not be lost.
+    const take = () => this.set(Object.fromEntries(FIELDS.map((field) => [field, this.#controls[field].value])));
+    const typed = debounce(take, TYPING_MS);
     for (const field of FIELDS) {
       const control = byId(`filter-${field}`);
       this.#controls[field] = control;
-      const typed = debounce(() => this.set({ [field]: control.value }), control.tagName === "SELECT" ? 0 : TYPING_MS);
-      control.addEventListener("input", typed);
+      control.addEventListener("input", control.tagName === "SELECT" ? take : typed);
     }
     byId("filter-clear").addEventListener("click", () => this.clear());
     byId("filters").addEventListener("submit", (event) => event.preventDefault());

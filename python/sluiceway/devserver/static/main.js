@@ -111,6 +111,13 @@ function select(seq) {
   showing = setTimeout(() => detail.show(seq), detail.open ? SHOW_SOON_MS : 0);
 }
 
+/** Open the chosen event and go to it. */
+function enter() {
+  if (list.selected === null) return;
+  clearTimeout(showing);
+  detail.show(list.selected, { focus: true });
+}
+
 /** Open an event that need not be in the list. */
 function go(seq) {
   list.mark(seq);
@@ -171,7 +178,7 @@ startKeyboard({
   inList: {
     ArrowDown: () => list.move(1),
     ArrowUp: () => list.move(-1),
-    Enter: () => list.selected !== null && detail.show(list.selected, { focus: true }),
+    Enter: enter,
   },
   onEscape: escape,
 });
