@@ -116,6 +116,20 @@ tests/official/node_modules/.package-lock.json: tests/official/package.json test
 
 test-official: $(VENV)/.built $(OFFICIAL_VENV)/.installed tests/official/node_modules/.package-lock.json ## The vendors' own clients deliver to the local server, Node's too where npm is
 	OFFICIAL_PYTHON=$(CURDIR)/$(OFFICIAL_BIN)/python $(BIN)/python -m pytest --quiet -p no:cacheprovider tests/official
+# Chromium is Debian's own. What Playwright would fetch is never fetched.
+$(VENV)/.page: $(VENV)/.built
+	$(BIN)/python -m pip install --quiet 'playwright>=1.49'
+chromium:
+	@if command -v chromium chromium-browser google-chrome > /dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	  echo "Installing Chromium with apt-get"; \
+	  { apt-get install --quiet --quiet --yes --no-install-recommends chromium \
+	    || { apt-get update --quiet --quiet && apt-get install --quiet --quiet --yes --no-install-recommends chromium; }; } > /dev/null; \
+	else echo "The page is tested in Chromium, which is not here: apt-get install chromium (as root), then again." >&2; exit 3; fi
+test-page: $(VENV)/.page chromium ## The page of sluiceway dev in headless Chromium, real events sent to it
+	$(BIN)/python -m pytest --quiet -r s tests/page
+page-pictures: $(VENV)/.page chromium ## Make docs/dev-page-wide.png and docs/dev-page-narrow.png anew (two minutes)
+	PYTHONPATH=$(CURDIR)/tests $(BIN)/python -m page.pictures
 
 loom: ## Explore the lock-free models to the end (three preemptions)
 	RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 cargo test --release --locked -p sluiceway-core --test ring_loom --target-dir target/loom -- --nocapture --test-threads=1

@@ -12,12 +12,13 @@ from sluiceway import Amplitude, PostHog, RudderStack, Segment
 from sluiceway.client import Client
 
 from .chromium import ARGUMENTS, find_chromium
-from .watching import Watched
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from sluiceway.devserver import DevServer
+
+    from .watching import Watched
 
 ROOMY = {"width": 1280, "height": 800}
 
@@ -74,6 +75,8 @@ def client(server: DevServer) -> Iterator[Callable[..., Any]]:
 @pytest.fixture
 def watch(browser: Browser, server: DevServer) -> Iterator[Callable[..., Watched]]:
     """`watch()`: the page, opened; at the end it must not have said or asked for anything that it should not."""
+    from .watching import Watched
+
     with contextlib.ExitStack() as opened:
 
         def watch(at: str = "", **context: Any) -> Watched:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
+from .watching import expect
 
 EVENTS = 20_000
 NODES = "document.querySelectorAll('*').length"

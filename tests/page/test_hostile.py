@@ -7,10 +7,9 @@ import json
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import expect
 
 from .corpus import CORPUS, MARKUP, NAMES
-from .watching import probe
+from .watching import expect, probe
 
 CLEAN = {"ran": [], "polluted": None, "title": "sluiceway dev", "scripts": 1, "images": 1, "strange": 0, "handlers": 0}
 ARM = "window.hits = []; window.pwned = (...given) => window.hits.push(given);"

@@ -6,7 +6,7 @@ import json
 import re
 from datetime import datetime, timedelta, timezone
 
-from playwright.sync_api import expect
+from .watching import expect
 
 DEEP = {
     "revenue": 39.95,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from playwright.sync_api import expect
+
+from .watching import expect
 
 # What Chromium itself logs of a request to a server that is not there, or that no longer knows the page's address.
 AWAY = r"Failed to load resource: (net::ERR_|the server responded with a status of 404)"

@@ -7,7 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from playwright.sync_api import expect
+
+from .watching import expect
 
 VENDORS = ["Segment", "RudderStack", "PostHog", "Amplitude"]
 

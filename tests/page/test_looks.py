@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import expect
 
-from .watching import probe
+from .watching import expect, probe
 
 WIDE = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
 

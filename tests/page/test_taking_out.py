@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+
+from .watching import expect
 
 CLIPBOARD = ["clipboard-read", "clipboard-write"]
 

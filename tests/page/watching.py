@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from playwright.sync_api import expect
+import pytest
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Request
+
+# Every test module imports this one, and is skipped with it.
+expect = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: make test-page does it").expect
 
 # Runs before the page's own scripts: a breach of the policy is told even where no console line would be.
 _REPORT = "document.addEventListener('securitypolicyviolation', (e) => console.error('policy: ' + e.violatedDirective))"

@@ -5,8 +5,16 @@ import { el } from "./dom.js";
 import { clock, plural, span } from "./format.js";
 import { statusWords } from "./words.js";
 
-/** A table of the attempts, oldest first; each leads to what came in it. */
+/** A table of the attempts, oldest first; each leads to what came in it. One alone is a sentence. */
 export function attemptsPart(attempts, seq, onGo) {
+  if (attempts.length === 1)
+    return el(
+      "p",
+      { class: "once" },
+      "Sent once, answered ",
+      el("code", { text: statusWords(attempts[0].status) }),
+      ".",
+    );
   const rows = attempts.map((attempt, place) => {
     const here = attempt.seq === seq;
     const go = el("button", {
@@ -31,7 +39,7 @@ export function attemptsPart(attempts, seq, onGo) {
   return el(
     "div",
     {},
-    el("div", { class: "part-head" }, el("h3", { text: `Attempts: ${plural(attempts.length, "time", "times")} sent` })),
+    el("div", { class: "part-head" }, el("h3", { text: `Attempts: sent ${plural(attempts.length, "time")}` })),
     el(
       "div",
       { class: "wide", tabindex: "0", role: "region", "aria-label": "Attempts" },

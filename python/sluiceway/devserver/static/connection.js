@@ -11,7 +11,9 @@ const WORDS = {
 };
 const LONG = {
   away: "The server does not answer. This page tries again by itself; what is shown stays.",
-  moved: "A server answers, but not at this page's address: each start has an address of its own. Open the one that it printed when it started.",
+  moved:
+    "A server answers, but not at this page's address, which is another at each start. " +
+    "Open the one that it printed when it started.",
 };
 
 /** Show the stream's state; "live" reads "paused" while the list is. */

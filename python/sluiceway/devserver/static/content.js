@@ -43,8 +43,17 @@ export function contentPart(json, hidden) {
   return el(
     "div",
     {},
-    el("div", { class: "part-head" }, el("h3", { text: "Content" }), el("span", { class: "switch" }, treeButton, rawButton), open, close),
-    hidden ? el("p", { class: "hint", text: "Values under sensitive names are hidden. “Reveal values” shows them, for this event." }) : null,
+    el(
+      "div",
+      { class: "part-head" },
+      el("h3", { text: "Content" }),
+      el("span", { class: "switch" }, treeButton, rawButton),
+      open,
+      close,
+    ),
+    hidden
+      ? el("p", { class: "hint", text: "Sensitive values are hidden; “Reveal values” shows them for this event." })
+      : null,
     place,
   );
 }

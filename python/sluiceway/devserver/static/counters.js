@@ -21,7 +21,11 @@ export class Counters {
   vendors(vendors) {
     if (vendors.length === this.#cards.size && vendors.every((vendor) => this.#cards.has(vendor))) return;
     this.#cards.clear();
-    for (const vendor of vendors) this.#cards.set(vendor, card(vendor, () => this.onVendor(vendor)));
+    for (const vendor of vendors)
+      this.#cards.set(
+        vendor,
+        card(vendor, () => this.onVendor(vendor)),
+      );
     put(byId("cards"), ...[...this.#cards.values()].map((made) => made.button));
   }
 
@@ -52,8 +56,19 @@ function card(vendor, press) {
   const bar = svg("svg", { class: "bar", viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" });
   const button = el(
     "button",
-    { type: "button", class: `card vendor-${vendor}`, "aria-pressed": "false", title: `Show only ${vendorName(vendor)}`, on: { click: press } },
-    el("span", { class: "vendor" }, el("span", { class: "spot", "aria-hidden": "true" }), el("span", { text: vendorName(vendor) })),
+    {
+      type: "button",
+      class: `card vendor-${vendor}`,
+      "aria-pressed": "false",
+      title: `Show only ${vendorName(vendor)}`,
+      on: { click: press },
+    },
+    el(
+      "span",
+      { class: "vendor" },
+      el("span", { class: "spot", "aria-hidden": "true" }),
+      el("span", { text: vendorName(vendor) }),
+    ),
     number,
     bar,
     words,

@@ -42,7 +42,7 @@ export class Detail {
     return !this.#pane.hidden;
   }
 
-  /** Load and show the event; `reveal`: with the values that are hidden otherwise; `focus`: go there with the keyboard. */
+  /** Load and show the event; `reveal`: with the values that are hidden otherwise; `focus`: go there. */
   async show(seq, { reveal = false, focus = false } = {}) {
     this.#asking?.abort();
     const asking = new AbortController();
@@ -77,7 +77,8 @@ export class Detail {
   /** Look whether new rows are further attempts of the event that is open. */
   notice(rows) {
     const open = this.#event?.row;
-    if (open?.id && rows.some((row) => row.id === open.id && row.vendor === open.vendor && row.seq !== open.seq)) this.#again();
+    if (open?.id && rows.some((row) => row.id === open.id && row.vendor === open.vendor && row.seq !== open.seq))
+      this.#again();
   }
 
   async copyPytest() {

@@ -19,7 +19,8 @@ function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
     if (name === "text") element.textContent = value;
-    else if (name === "on") for (const [type, listener] of Object.entries(value)) element.addEventListener(type, listener);
+    else if (name === "on")
+      for (const [type, listener] of Object.entries(value)) element.addEventListener(type, listener);
     else if (/^on|^style$|^src|^href$/i.test(name)) throw new TypeError(`not an attribute for data: ${name}`);
     else element.setAttribute(name, value === true ? "" : value);
   }

@@ -9,7 +9,8 @@ import { markOf, verdictOf } from "./words.js";
 export function headPart(row, reasons) {
   const explained = new Set(reasons.map((reason) => reason.key));
   const items = reasons.map((reason) => sentence(reason.text, reason.key, reason.kind));
-  if (row.reason && !reasons.some((reason) => reason.text.includes(row.reason))) items.unshift(sentence(row.reason, "", "reason"));
+  if (row.reason && !reasons.some((reason) => reason.text.includes(row.reason)))
+    items.unshift(sentence(row.reason, "", "reason"));
   for (const mark of row.marks) if (!explained.has(mark)) items.push(sentence(markOf(mark).title, mark, "mark"));
   return el(
     "div",

@@ -22,7 +22,8 @@ export class Faults {
     byId("banner-remove").addEventListener("click", () => this.#removeAll());
     byId("banner-open").addEventListener("click", () => this.toggle(true));
     this.#kind.addEventListener("change", () => this.#fit());
-    for (const radio of document.querySelectorAll("[name=fault-when]")) radio.addEventListener("change", () => this.#fit());
+    for (const radio of document.querySelectorAll("[name=fault-when]"))
+      radio.addEventListener("change", () => this.#fit());
     byId("fault-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#inject();
@@ -55,7 +56,11 @@ export class Faults {
     this.#kinds = wanted;
     put(this.#kind, ...kinds.map((kind) => el("option", { value: kind, text: faultWord(kind) })));
     const every = el("option", { value: "", text: "all vendors" });
-    put(byId("fault-vendor"), every, ...vendors.map((vendor) => el("option", { value: vendor, text: vendorName(vendor) })));
+    put(
+      byId("fault-vendor"),
+      every,
+      ...vendors.map((vendor) => el("option", { value: vendor, text: vendorName(vendor) })),
+    );
     this.#fit();
   }
 
@@ -75,7 +80,12 @@ export class Faults {
         }),
       ),
     );
-    put(byId("fault-list"), ...(items.length ? items : [el("li", { class: "hint", text: "None: every request is answered as the vendor would." })]));
+    put(
+      byId("fault-list"),
+      ...(items.length
+        ? items
+        : [el("li", { class: "hint", text: "None: every request is answered as the vendor would." })]),
+    );
     byId("fault-remove-all").hidden = faults.length === 0;
     byId("fault-number").textContent = faults.length ? `(${faults.length})` : "";
     byId("banner").hidden = faults.length === 0;
@@ -105,7 +115,10 @@ export class Faults {
     const when = document.querySelector("[name=fault-when]:checked").value;
     const uses = FAULTS[kind]?.uses ?? SETTINGS;
     const number = (id) => Number(byId(id).value);
-    const indexes = byId("fault-indexes").value.split(/[\s,]+/).filter(Boolean).map(Number);
+    const indexes = byId("fault-indexes")
+      .value.split(/[\s,]+/)
+      .filter(Boolean)
+      .map(Number);
     const made = await orNotice(() =>
       addFault({
         kind,

@@ -20,7 +20,11 @@ export function startKeyboard({ actions, inList, onEscape }) {
     }
     if (target.matches(TYPING)) return;
     const free = target === document.body || Boolean(target.closest("#list, #scroller"));
-    const act = Object.hasOwn(actions, event.key) ? actions[event.key] : free && Object.hasOwn(inList, event.key) ? inList[event.key] : null;
+    const act = Object.hasOwn(actions, event.key)
+      ? actions[event.key]
+      : free && Object.hasOwn(inList, event.key)
+        ? inList[event.key]
+        : null;
     if (!act || (event.key === "Enter" && target.matches(OWN_ENTER))) return;
     event.preventDefault();
     act();

@@ -12,7 +12,8 @@ const SETTLED_MS = 600;
 const TOP_PX = 8;
 
 /**
- * `onSelect(seq)`: another line is chosen. `onReload()`: the newest events are wanted from the server. `onOlder(seq)`: those before `seq` are.
+ * `onSelect(seq)`: another line is chosen. `onReload()`: the newest events are wanted from the server. `onOlder(seq)`:
+ * those before `seq` are.
  */
 export class EventList {
   #list = byId("list");
@@ -120,7 +121,11 @@ export class EventList {
   /** Choose the line that is `steps` below the chosen one (above, if negative). */
   move(steps) {
     const line = this.#lines.get(this.#selected);
-    let next = line ? (steps > 0 ? line.nextElementSibling : line.previousElementSibling) : this.#list.firstElementChild;
+    let next = line
+      ? steps > 0
+        ? line.nextElementSibling
+        : line.previousElementSibling
+      : this.#list.firstElementChild;
     if (!next && line && steps > 0) this.older();
     next ??= line;
     if (next) this.choose(Number(next.dataset.seq));
@@ -216,7 +221,9 @@ export class EventList {
     const pill = byId("pill");
     const away = !this.#atNewest && !this.#waitingNumber;
     pill.hidden = !this.#waitingNumber && !away;
-    pill.textContent = away ? "↑ back to the newest" : `↑ ${count(this.#waitingNumber)} new${this.paused ? " (paused)" : ""}`;
+    pill.textContent = away
+      ? "↑ back to the newest"
+      : `↑ ${count(this.#waitingNumber)} new${this.paused ? " (paused)" : ""}`;
     byId("older").hidden = !this.#more || !this.length;
     byId("shown").textContent = this.length ? `${plural(this.length, "event")} shown` : "";
     byId("list").dispatchEvent(new CustomEvent("drawn"));

@@ -38,7 +38,9 @@ const detail = new Detail({
   onGo: go,
 });
 const faults = new Faults({ onClose: () => list.focus() });
-const counters = new Counters({ onVendor: (vendor) => filter.set({ vendor: filter.values.vendor === vendor ? "" : vendor }) });
+const counters = new Counters({
+  onVendor: (vendor) => filter.set({ vendor: filter.values.vendor === vendor ? "" : vendor }),
+});
 const dialogs = startDialogs(() => filter.values);
 const stream = new Stream({
   onEvent: (kind, data) => RECEIVE[kind](data),
@@ -55,7 +57,9 @@ const RECEIVE = {
     if (first) startWelcome(data.url);
     byId("server-url").textContent = data.url.replace(/^https?:\/\//, "");
     byId("version").textContent = data.version;
-    byId("server").title = `sluiceway ${data.version}, ${data.db === ":memory:" ? "events in memory" : `events in ${data.db}`}, ${data.max_events} at most. Press to copy the address.`;
+    byId("server").title =
+      `sluiceway ${data.version}; keeps ${data.max_events} events at most in ${data.db === ":memory:" ? "memory" : data.db}. ` +
+      "Press to copy the address.";
     counters.vendors(data.vendors);
     counters.chosen(filter.values.vendor);
     RECEIVE.counters(data.counters);

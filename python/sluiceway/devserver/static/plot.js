@@ -55,7 +55,10 @@ export class Plot {
     });
     this.#bars.setAttribute("d", bars.join("") || `M0 ${HEIGHT}`);
     byId("plot-top").textContent = `${count(top)}/s`;
-    this.picture.setAttribute("aria-label", `Events a second over the last two minutes: now ${rate(now)}, peak ${count(peak)}`);
+    this.picture.setAttribute(
+      "aria-label",
+      `Events a second over the last two minutes: now ${rate(now)}, peak ${count(peak)}`,
+    );
     this.#tell();
   }
 

@@ -8,12 +8,15 @@ import { bytes, moment, plural, span, visible } from "./format.js";
 import { nameOf, whoOf } from "./row.js";
 import { statusWords } from "./words.js";
 
-const section = (title, ...children) => el("div", {}, el("div", { class: "part-head" }, el("h3", { text: title })), ...children);
+const section = (title, ...children) =>
+  el("div", {}, el("div", { class: "part-head" }, el("h3", { text: title })), ...children);
 
 /** Method, path, status and sizes. */
 export function requestPart(request) {
   const packed = request.nbytes_sent !== request.nbytes;
-  const sizes = packed ? `${bytes(request.nbytes_sent)} sent, ${bytes(request.nbytes)} unpacked` : bytes(request.nbytes);
+  const sizes = packed
+    ? `${bytes(request.nbytes_sent)} sent, ${bytes(request.nbytes)} unpacked`
+    : bytes(request.nbytes);
   return section(
     `Batch: request ${request.number}`,
     el(
@@ -24,7 +27,9 @@ export function requestPart(request) {
       el("span", { class: "arrow", "aria-hidden": "true", text: "→" }),
       el("code", { class: statusClass(request.status), text: statusWords(request.status) }),
     ),
-    request.fault ? el("p", { class: "hint fault-hint", text: `Answered so by an injected fault: ${faultWord(request.fault)}.` }) : null,
+    request.fault
+      ? el("p", { class: "hint fault-hint", text: `Answered so by an injected fault: ${faultWord(request.fault)}.` })
+      : null,
     definitions([
       ["Events", plural(request.events, "event")],
       ["Size", sizes],

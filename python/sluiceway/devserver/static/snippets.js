@@ -12,13 +12,16 @@ const ours = (name, given, track) => `from sluiceway import ${name}
 with ${name}(${given}) as client:
     ${track}`;
 
-/** Per tab: blocks of a title (the package and how it is had) and its code. `url` is the server's address, without a slash at its end. */
+/** Per tab: blocks of a title (the package and how it is had) and its code. `url` has no slash at its end. */
 export const snippets = (url) => ({
   sluiceway: [
     { title: "Segment", code: ours("Segment", `"dev", host="${url}/segment"`, TRACK_OURS.segment) },
     { title: "RudderStack", code: ours("RudderStack", `"dev", "${url}/rudderstack"`, TRACK_OURS.rudderstack) },
     { title: "PostHog", code: ours("PostHog", `"phc_dev", host="${url}/posthog"`, TRACK_OURS.posthog) },
-    { title: "Amplitude", code: ours("Amplitude", `"dev", server_url="${url}/amplitude/2/httpapi"`, TRACK_OURS.amplitude) },
+    {
+      title: "Amplitude",
+      code: ours("Amplitude", `"dev", server_url="${url}/amplitude/2/httpapi"`, TRACK_OURS.amplitude),
+    },
   ],
   Segment: [
     {

@@ -7,8 +7,9 @@ const LONGEST_WAIT_MS = 5000;
 const KINDS = ["hello", "rows", "counters", "faults", "cleared"];
 
 /**
- * Server-sent events with the filter in the address. `onEvent(kind, data)` gets each; `onState({name, seconds})` says how it stands:
- * "connecting", "live", "away" (tried again in so many seconds) or "moved" (a server answers, but has no page at this address).
+ * Server-sent events with the filter in the address. `onEvent(kind, data)` gets each; `onState({name, seconds})` says how
+ * it stands: "connecting", "live", "away" (tried again in so many seconds) or "moved" (a server answers, but has no page
+ * at this address).
  */
 export class Stream {
   #source = null;

@@ -54,7 +54,11 @@ function addEntries(list, value, depth, from = 0) {
     list.append(entry(name, value[name], depth, names === null));
   }
   if (end < size) {
-    const button = el("button", { type: "button", class: "quiet", text: `${plural(size - end, "more entry", "more entries")}` });
+    const button = el("button", {
+      type: "button",
+      class: "quiet",
+      text: `${plural(size - end, "more entry", "more entries")}`,
+    });
     const item = el("li", {}, button);
     button.addEventListener("click", () => {
       item.remove();
@@ -67,7 +71,12 @@ function addEntries(list, value, depth, from = 0) {
 function entry(name, value, depth, indexed) {
   const label = el("bdi", { class: indexed ? "key index" : "key", text: visible(name, MOST_TEXT) });
   const holds = value !== null && typeof value === "object" && !(value instanceof Numeral);
-  if (!holds) return el("li", {}, el("span", { class: "leaf" }, label, el("span", { class: "colon", text: ": " }), scalar(value)));
+  if (!holds)
+    return el(
+      "li",
+      {},
+      el("span", { class: "leaf" }, label, el("span", { class: "colon", text: ": " }), scalar(value)),
+    );
   const size = Array.isArray(value) ? value.length : Object.keys(value).length;
   if (size === 0) {
     const nothing = el("span", { class: "value empty", text: Array.isArray(value) ? "[]" : "{}" });
@@ -76,7 +85,12 @@ function entry(name, value, depth, indexed) {
   const inner = el("ul", {});
   const words = Array.isArray(value) ? `[${size}]` : `{${size}}`;
   const title = plural(size, Array.isArray(value) ? "item" : "field");
-  const details = el("details", {}, el("summary", {}, label, el("span", { class: "holds", text: words, title })), inner);
+  const details = el(
+    "details",
+    {},
+    el("summary", {}, label, el("span", { class: "holds", text: words, title })),
+    inner,
+  );
   details.fill = () => {
     delete details.fill;
     addEntries(inner, value, depth + 1);
@@ -91,8 +105,12 @@ function entry(name, value, depth, indexed) {
 
 function scalar(value) {
   if (value instanceof Numeral) return el("span", { class: "value number", text: value.source });
-  if (typeof value !== "string") return el("span", { class: `value ${value === null ? "null" : typeof value}`, text: String(value) });
-  const shown = el("bdi", { class: value === HIDDEN ? "value hidden" : "value string", text: value === HIDDEN ? "••• hidden" : `"${visible(value, MOST_TEXT)}"` });
+  if (typeof value !== "string")
+    return el("span", { class: `value ${value === null ? "null" : typeof value}`, text: String(value) });
+  const shown = el("bdi", {
+    class: value === HIDDEN ? "value hidden" : "value string",
+    text: value === HIDDEN ? "••• hidden" : `"${visible(value, MOST_TEXT)}"`,
+  });
   if (value.length <= MOST_TEXT) return shown;
   const button = el("button", { type: "button", class: "quiet", text: `all ${plural(value.length, "character")}` });
   button.addEventListener("click", () => {

@@ -4,7 +4,7 @@ import { copy } from "./copying.js";
 import { byId, el, put } from "./dom.js";
 import { snippets } from "./snippets.js";
 
-/** Fills the empty page for a server at `url`; the tabs follow the pattern of the WAI: arrows move, Home and End jump. */
+/** Fills the empty page for a server at `url`; among the tabs arrows move, Home and End jump. */
 export function startWelcome(url) {
   const groups = Object.entries(snippets(url));
   byId("welcome-url").textContent = url;
@@ -31,7 +31,12 @@ export function startWelcome(url) {
 
   function key(event, place) {
     const last = tabs.length - 1;
-    const to = { ArrowRight: place === last ? 0 : place + 1, ArrowLeft: place === 0 ? last : place - 1, Home: 0, End: last }[event.key];
+    const to = {
+      ArrowRight: place === last ? 0 : place + 1,
+      ArrowLeft: place === 0 ? last : place - 1,
+      Home: 0,
+      End: last,
+    }[event.key];
     if (to === undefined) return;
     event.preventDefault();
     event.stopPropagation();
@@ -44,7 +49,13 @@ export function startWelcome(url) {
 }
 
 function block({ title, code }) {
-  const button = el("button", { type: "button", class: "quiet", text: "Copy", "aria-label": `Copy: ${title}`, on: { click: () => copy(code, "The code") } });
+  const button = el("button", {
+    type: "button",
+    class: "quiet",
+    text: "Copy",
+    "aria-label": `Copy: ${title}`,
+    on: { click: () => copy(code, "The code") },
+  });
   return el(
     "figure",
     { class: "snippet" },

@@ -1,4 +1,4 @@
-// The page's words for verdicts, marks and vendors: each has a sign (see icons.js) beside its colour, and a sentence that explains it.
+// The page's words for verdicts, marks and vendors: a sign (see icons.js) beside the colour, a sentence that explains.
 
 export const VERDICTS = {
   delivered: { icon: "check", title: "The vendor takes this event." },
@@ -10,11 +10,17 @@ export const VERDICTS = {
 
 export const MARKS = {
   duplicate: { icon: "copies", title: "An event with the same id came before. The vendor keeps one of them." },
-  skew: { icon: "clock", title: "The client's clock and this machine's differ: the vendor may shift the event's time." },
+  skew: {
+    icon: "clock",
+    title: "The client's clock and this machine's differ: the vendor may shift the event's time.",
+  },
   future: { icon: "ahead", title: "Its time lies in the future, later than clocks explain." },
   late: { icon: "behind", title: "It happened long before it was sent." },
   retried: { icon: "again", title: "It came in an earlier request already, and was sent again." },
-  sampled: { icon: "funnel", title: "Events came faster than they are stored: this one stands for others. The counters counted all." },
+  sampled: {
+    icon: "funnel",
+    title: "Events came faster than they are stored: this one stands for others. The counters counted all.",
+  },
 };
 
 export const VENDORS = { segment: "Segment", rudderstack: "RudderStack", posthog: "PostHog", amplitude: "Amplitude" };
@@ -43,4 +49,5 @@ const STATUSES = {
   500: "Internal Server Error",
   503: "Service Unavailable",
 };
-export const statusWords = (status) => (status === null || status === undefined ? "no answer" : `${status} ${STATUSES[status] ?? ""}`.trim());
+export const statusWords = (status) =>
+  status === null || status === undefined ? "no answer" : `${status} ${STATUSES[status] ?? ""}`.trim();
