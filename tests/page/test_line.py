@@ -14,16 +14,16 @@ AWAY = r"Failed to load resource: (net::ERR_|the server responded with a status 
 
 @pytest.fixture
 def restartable(browser):
-    """`restart(port)`: a server in the place of the one before."""
+    """`restart(port, token)`: a server in the place of the one before, at the same address."""
     from sluiceway.devserver import DevServer
 
     with contextlib.ExitStack() as started:
         servers = []
 
-        def restart(port=0):
+        def restart(port=0, token=None):
             if servers:
                 servers.pop().__exit__(None, None, None)
-            server = DevServer(port=port)
+            server = DevServer(port=port, token=token)
             server.__enter__()
             servers.append(server)
             return server
@@ -49,7 +49,7 @@ def shown(browser, restartable):
     watched.check()
 
 
-def test_the_page_reconnects_to_a_server_at_the_same_address(shown, restartable, client, monkeypatch):
+def test_the_page_reconnects_to_a_server_at_the_same_address(shown, restartable, client):
     server, watched = shown
     page = watched.page
     first = client("segment", server.url)
@@ -60,9 +60,7 @@ def test_the_page_reconnects_to_a_server_at_the_same_address(shown, restartable,
     expect(page.locator("#connection")).to_have_attribute("data-state", "away")
     expect(page.locator("#away-text")).to_contain_text("does not answer")
     expect(page.locator(".row .name")).to_have_text(["Before"])
-    # A token is random and new at each start: this one is drawn again.
-    monkeypatch.setattr("sluiceway.devserver.running.secrets.token_urlsafe", lambda _size: server.token)
-    again = restartable(server.port)
+    again = restartable(server.port, server.token)
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     expect(page.locator("#away")).to_be_hidden()
     second = client("posthog", again.url)
