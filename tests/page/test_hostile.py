@@ -78,8 +78,9 @@ def test_all_texts_in_one_event_with_traits_groups_and_reveal(armed, client):
         one.flush(timeout=20)
     expect(page.locator(".row")).to_have_count(4)
     for place in range(4):
-        page.locator(".row").nth(place).click()
-        expect(page.locator(".row").nth(place)).to_have_attribute("aria-selected", "true")
+        row = page.locator(".row").nth(place)
+        row.click()
+        expect(page.locator("#detail")).to_have_attribute("data-seq", row.get_attribute("data-seq"))
         expect(page.locator(".tree")).to_be_visible()
         page.get_by_role("button", name="Open all").click()
         if page.locator("#reveal").is_visible():

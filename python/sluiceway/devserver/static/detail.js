@@ -99,6 +99,7 @@ export class Detail {
 
   #draw() {
     const { row, request, redacted, reasons, attempts, json } = this.#event;
+    this.#pane.dataset.seq = row.seq;
     byId("detail-title").textContent = visible(nameOf(row), 200);
     const reveal = byId("reveal");
     reveal.hidden = !redacted && !this.#revealed;

@@ -9,6 +9,8 @@ export const MOST_ROWS = 500;
 const MOST_MARKED = 12;
 /** So long after the last lines that came too fast to be shown, the list is read anew. */
 const SETTLED_MS = 600;
+/** So long between two drawings while lines come too fast to be shown. */
+const BURST_MS = 300;
 const TOP_PX = 8;
 
 /**
@@ -20,7 +22,7 @@ export class EventList {
   #scroller = byId("scroller");
   #lines = new Map();
   #coming = [];
-  #frame = 0;
+  #drawing = 0;
   #waiting = [];
   #waitingNumber = 0;
   #settling = 0;
@@ -86,7 +88,10 @@ export class EventList {
       clearTimeout(this.#settling);
       this.#settling = setTimeout(() => this.#settle(), SETTLED_MS);
     }
-    this.#frame ||= requestAnimationFrame(() => this.#draw());
+    // Faster than anybody reads: then a few times a second is enough, and leaves the browser time for the reader.
+    this.#drawing ||= skipped
+      ? setTimeout(() => this.#draw(), BURST_MS)
+      : requestAnimationFrame(() => this.#draw());
   }
 
   /** Add what is older than the last line. */
@@ -152,7 +157,7 @@ export class EventList {
   }
 
   #draw() {
-    this.#frame = 0;
+    this.#drawing = 0;
     const rows = this.#coming;
     this.#coming = [];
     const fresh = this.#place(rows);
