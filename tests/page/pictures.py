@@ -101,14 +101,14 @@ def traffic(server: DevServer, shop: Shop, page: Page, seconds: float) -> None:
         if int(now * 20) % (20 * 20) == 60:
             shop.mishaps()
         time.sleep(1 / 20)
+    shop.mishaps()
     inject(page, {"kind": "status_503", "times": 1, "vendor": "segment", "retry_after": 1})
     shop.order()
     expect(page.locator(".row", has_text="Order Completed")).to_have_count(2, timeout=15_000)
     inject(page, {"kind": "status_429", "percent": 30, "vendor": "posthog", "retry_after": 2})
-    shop.mishaps()
-    for _ in range(6):
+    for _ in range(7):
         shop.visit()
-    time.sleep(1.5)
+        time.sleep(0.2)
 
 
 def inject(page: Page, fault: dict[str, object]) -> None:

@@ -41,8 +41,13 @@ export function clock(unixSeconds, milliseconds = true) {
   return milliseconds ? `${time}.${String(moment.getMilliseconds()).padStart(3, "0")}` : time;
 }
 
-/** A Unix time in full, in local time and with its zone. */
-export const moment = (unixSeconds) => new Date(unixSeconds * 1000).toString().replace(/ \(.*\)$/, "");
+/** A Unix time in full, in local time and with its zone: "2026-02-03 14:03:22.125 +01:00". */
+export function moment(unixSeconds) {
+  const date = new Date(unixSeconds * 1000);
+  const ahead = -date.getTimezoneOffset();
+  const zone = `${ahead < 0 ? "-" : "+"}${two(Math.floor(Math.abs(ahead) / 60))}:${two(Math.abs(ahead) % 60)}`;
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${clock(unixSeconds)} ${zone}`;
+}
 
 // Controls, and what turns, hides or joins text: it could make one value look like another.
 const UNSEEN =

@@ -89,9 +89,7 @@ export class EventList {
       this.#settling = setTimeout(() => this.#settle(), SETTLED_MS);
     }
     // Faster than anybody reads: then a few times a second is enough, and leaves the browser time for the reader.
-    this.#drawing ||= skipped
-      ? setTimeout(() => this.#draw(), BURST_MS)
-      : requestAnimationFrame(() => this.#draw());
+    this.#drawing ||= skipped ? setTimeout(() => this.#draw(), BURST_MS) : requestAnimationFrame(() => this.#draw());
   }
 
   /** Add what is older than the last line. */

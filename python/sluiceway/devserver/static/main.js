@@ -105,7 +105,8 @@ async function older(before) {
 
 function refilter(values) {
   counters.chosen(values.vendor);
-  list.reset([], false);
+  // Until the answer to the new filter is here the list stays as it is, and is not called empty.
+  loading = [];
   stream.open(values);
 }
 

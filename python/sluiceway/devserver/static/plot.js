@@ -7,10 +7,10 @@ const SECONDS = 120;
 const HEIGHT = 40;
 const GAP = 0.25;
 
-/** The next number of the form 1, 2, 5, 10, 20, 50, … that is not below `peak`. */
+/** The next of some round numbers that is not below `peak`, so that the scale does not change with each second. */
 function ceiling(peak) {
   const step = 10 ** Math.floor(Math.log10(Math.max(peak, 1)));
-  return [1, 2, 5, 10].map((times) => times * step).find((top) => top >= peak);
+  return [1, 1.5, 2, 3, 5, 7.5, 10].map((times) => times * step).find((top) => top >= peak);
 }
 
 /** Draws into an SVG of its own; the moment under the pointer is told beside it. */
@@ -20,6 +20,7 @@ export class Plot {
   #pointed = svg("rect", { class: "pointed", y: 0, width: 1, height: HEIGHT, visibility: "hidden" });
   #values = new Array(SECONDS).fill(0);
   #last = 0;
+  #peak = 0;
   #place = null;
 
   constructor(picture) {
@@ -54,7 +55,7 @@ export class Plot {
       return `M${place + GAP / 2} ${HEIGHT}V${y.toFixed(2)}h${1 - GAP}V${HEIGHT}z`;
     });
     this.#bars.setAttribute("d", bars.join("") || `M0 ${HEIGHT}`);
-    byId("plot-top").textContent = `${count(top)}/s`;
+    this.#peak = peak;
     this.picture.setAttribute(
       "aria-label",
       `Events a second over the last two minutes: now ${rate(now)}, peak ${count(peak)}`,
@@ -68,6 +69,6 @@ export class Plot {
     if (shown) this.#pointed.setAttribute("x", this.#place);
     byId("plot-at").textContent = shown
       ? `${clock(this.#last - (SECONDS - 1 - this.#place), false)}: ${count(this.#values[this.#place])} events`
-      : "last 2 minutes";
+      : `peak ${count(this.#peak)}/s in 2 minutes`;
   }
 }

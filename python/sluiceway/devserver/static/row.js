@@ -10,6 +10,9 @@ export const nameOf = (row) => row.event || row.type || "event";
 /** Whose event it is: the user id, or the anonymous one. */
 export const whoOf = (row) => row.user || row.anonymous || "";
 
+/** Types that say little beside a name; where there is little room they go first. */
+const PLAIN = new Set(["track", "capture"]);
+
 /** The line for `row`, as an option of the list box. */
 export function rowElement(row) {
   const named = Boolean(row.event) && row.event !== row.type;
@@ -22,7 +25,7 @@ export function rowElement(row) {
       "span",
       { class: "cell what" },
       el("bdi", { class: "name", text: visible(nameOf(row), 120) }),
-      named ? el("span", { class: "type", text: visible(row.type, 30) }) : null,
+      named ? el("span", { class: PLAIN.has(row.type) ? "type plain" : "type", text: visible(row.type, 30) }) : null,
     ),
     el(
       "span",
