@@ -92,9 +92,10 @@ client.shutdown()`,
       title: "Node · npm install @amplitude/analytics-node",
       code: `const { init, track, flush } = require("@amplitude/analytics-node");
 
-init("dev", { serverUrl: "${url}/amplitude/2/httpapi" });
-track("Item Purchased", { revenue: 39.95 }, { user_id: "user-1" });
-flush();`,
+init("dev", { serverUrl: "${url}/amplitude/2/httpapi" }).promise.then(() => {
+  track("Item Purchased", { revenue: 39.95 }, { user_id: "user-1" });
+  flush();
+});`,
     },
   ],
   curl: [
