@@ -77,6 +77,9 @@ def test_amplitude_names_the_places_it_refuses(page, client):
     amplitude.flush(timeout=10)
     stats = amplitude.stats()
     assert (stats.delivered, stats.failed) == (2, 1)
+    page.locator("#fault-kind").select_option("delay")
+    expect(page.locator("#fault-vendor")).to_have_value("")
+    expect(page.locator("#fault-vendor")).to_be_enabled()
     expect(page.locator(".row", has_text="Place 1").locator(".verdict")).to_have_text("refused")
 
 

@@ -49,7 +49,7 @@ class Watched:
 
     def check(self) -> None:
         bad = [problem for problem in self.problems if not any(allowed.search(problem) for allowed in self._allowed)]
-        assert bad == []
+        assert not bad, "\n".join(bad)
 
     def _said(self, kind: str, text: str) -> None:
         if kind in {"error", "warning"}:

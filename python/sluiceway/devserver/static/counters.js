@@ -37,10 +37,12 @@ export class Counters {
   show(counters) {
     this.#plot.show(counters.rates, counters.rate);
     byId("total-rate").textContent = rate(counters.rate);
-    byId("total-events").textContent = count(counters.events);
-    byId("total-requests").textContent = count(counters.requests);
+    for (const word of ["event", "request", "connection"]) {
+      const number = counters[`${word}s`];
+      byId(`total-${word}s`).textContent = count(number);
+      byId(`word-${word}s`).textContent = number === 1 ? word : `${word}s`;
+    }
     byId("total-bytes").textContent = bytes(counters.bytes);
-    byId("total-connections").textContent = count(counters.connections);
     for (const [vendor, made] of this.#cards) made.show(counters.by_vendor[vendor] ?? { events: 0 });
     const line = byId("sampling");
     line.hidden = !counters.sampling && !counters.not_stored;

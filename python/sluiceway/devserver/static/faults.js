@@ -103,7 +103,9 @@ export class Faults {
       byId(`fault-${setting}`).disabled = !used;
     }
     const vendor = byId("fault-vendor");
+    // A kind that one vendor alone has sets the choice, and gives it back.
     if (known.vendor) vendor.value = known.vendor;
+    else if (vendor.disabled) vendor.value = "";
     vendor.disabled = Boolean(known.vendor);
     const when = document.querySelector("[name=fault-when]:checked").value;
     byId("fault-times").disabled = when !== "times";
