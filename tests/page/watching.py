@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # Every test module imports this one, and is skipped with it.
 expect = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: make test-page does it").expect
+expect.set_options(timeout=15_000)
 
 # Runs before the page's own scripts: a breach of the policy is told even where no console line would be.
 _REPORT = "document.addEventListener('securitypolicyviolation', (e) => console.error('policy: ' + e.violatedDirective))"
