@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
 from .watching import expect
 
-PLUGIN = "sluiceway.testing.plugin"
 CLIPBOARD = ["clipboard-read", "clipboard-write"]
 
 
@@ -74,9 +72,8 @@ def run_as_test(text, name, folder):
         rest = ["def test_it(sluiceway_events):", call, *(f"    {line}" for line in rest)]
     file = folder / f"test_{name.split()[1].lower()}.py"
     file.write_text("\n".join([*lines, "from sluiceway import Segment", *rest]) + "\n")
-    # Where the package is used from its sources, not installed, nobody tells pytest of the plugin.
-    known = any(point.value == PLUGIN for point in entry_points(group="pytest11"))
-    plugin = [] if known else ["-p", PLUGIN]
+    # Where the package is used from its sources, pytest may have been told of the plugin, or of none, or twice.
+    plugin = ["-p", "no:sluiceway", "-p", "sluiceway.testing.plugin"]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin, str(file)]
     return subprocess.run(command, cwd=folder, capture_output=True, timeout=50, check=False).returncode
 
