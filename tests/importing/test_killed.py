@@ -1,0 +1,18 @@
+"""An import that is killed and resumed, smaller than `make import-kills` and for every vendor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .campaign import campaign
+
+
+@pytest.mark.parametrize(("vendor", "kills"), [("segment", 6), ("rudderstack", 2), ("posthog", 2), ("amplitude", 4)])
+def test_an_import_that_was_killed_arrives_complete_and_each_event_once(
+    tmp_path: Path, vendor: str, kills: int
+) -> None:
+    figures = campaign(tmp_path, vendor, kills=kills, rows=10_000, rate=6_000)
+    assert figures.broken == []
+    assert figures.kills == kills
