@@ -32,6 +32,7 @@ class Files:
         """Look at every file: that it can be read, and has the columns that the mapping speaks of. Raises Misuse."""
         self.paths = list(paths)
         self._mapping = mapping
+        self._vendor = vendor
         self._formats = [format_of(path, form) for path in paths]
         self._delimiter = delimiter
         self._names = list(names)
@@ -39,24 +40,46 @@ class Files:
         """What else decides how a file is read."""
         self.identities: list[Identity] = []
         self._ready: dict[int, Source] = {}
+        self._opened: list[Opened] = []
+        self._current: Opened | None = None
         if self.paths.count(STDIN) > 1:
             raise Misuse("standard input can be read once")
-        for number, path in enumerate(self.paths):
-            mappings.check(mapping, vendor, self._formats[number])
-            opened = open_file(path, wants_identity=wants_identity)
-            self.identities.append(opened.identity)
-            source = self._source(number, opened)
-            if source.columns is not None:
-                mappings.check_columns(mapping, source.columns, path)
-            if path == STDIN or len(self.paths) == 1:
-                self._ready[number] = source
-            else:
-                opened.stream.close()
+        try:
+            for number, path in enumerate(self.paths):
+                self._look_at(number, path, wants_identity)
+        except BaseException:
+            self.close()
+            raise
         self.weights = [max(1, identity.size or 1) for identity in self.identities]
 
     def open(self, number: int) -> Source:
-        """Return the rows of one file. To be called once for each."""
-        return self._ready.pop(number, None) or self._source(number, open_file(self.paths[number]))
+        """Return the rows of one file, and close the one before. To be called once for each."""
+        ready = self._ready.pop(number, None)
+        if ready is not None:
+            return ready
+        if self._current is not None:
+            self._current.close()
+        self._current = opened = open_file(self.paths[number])
+        self._opened.append(opened)
+        return self._source(number, opened)
+
+    def close(self) -> None:
+        """Close whatever is open. May be called twice."""
+        while self._opened:
+            self._opened.pop().close()
+
+    def _look_at(self, number: int, path: str, wants_identity: bool) -> None:
+        mappings.check(self._mapping, self._vendor, self._formats[number])
+        opened = open_file(path, wants_identity=wants_identity)
+        self._opened.append(opened)
+        self.identities.append(opened.identity)
+        source = self._source(number, opened)
+        if source.columns is not None:
+            mappings.check_columns(self._mapping, source.columns, path)
+        if path == STDIN or len(self.paths) == 1:
+            self._ready[number] = source
+        else:
+            self._opened.pop().close()
 
     def _source(self, number: int, opened: Opened) -> Source:
         form, mapping = self._formats[number], self._mapping

@@ -10,14 +10,17 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import IO, Any, BinaryIO, NamedTuple, cast
 
 from sluiceway.importing.faults import Misuse
 
 STDIN = "-"
 _HEAD_BYTES = 65_536
 _BUFFER_BYTES = 1 << 18
+# Little, because all that it unpacks to is in memory at once.
+_ZSTD_READ_BYTES = 8_192
 _PACKED_SUFFIXES = (".gz", ".gzip", ".zst", ".zstd")
 _FORMATS = {
     ".jsonl": "jsonl",
@@ -28,6 +31,8 @@ _FORMATS = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
+# A file that is neither packed nor standard input is one stream.
+_PLAIN = 1
 _GZIP_MAGIC, _ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -39,12 +44,38 @@ class Identity(NamedTuple):
     head: str
 
 
-class Opened(NamedTuple):
+class Opened:
     """A file that is open. ``stream`` gives plain bytes; ``done`` tells which part of the file has been read."""
 
-    stream: BinaryIO
-    identity: Identity
-    done: Callable[[], float | None]
+    def __init__(
+        self, stream: BinaryIO, identity: Identity, done: Callable[[], float | None], *below: BinaryIO
+    ) -> None:
+        """``below`` is what the stream reads from."""
+        self.stream = stream
+        self.identity = identity
+        self.done = done
+        self._all: list[IO[Any]] = [stream, *below]
+
+    def seekable(self) -> BinaryIO:
+        """Return the stream as one that can be sought in: itself, or a copy of it in a temporary file on disk."""
+        if isinstance(self.stream, io.BufferedReader) and self.stream.seekable() and len(self._all) == _PLAIN:
+            return self.stream
+        copy = cast("BinaryIO", tempfile.TemporaryFile(prefix="sluiceway-"))  # noqa: SIM115
+        self._all.append(copy)
+        shutil.copyfileobj(self.stream, copy, _BUFFER_BYTES)
+        copy.seek(0)
+        return copy
+
+    def closes(self, above: IO[Any]) -> None:
+        """Have what reads from the stream closed with it, and not when nobody holds it any more."""
+        self._all.insert(0, above)
+
+    def close(self) -> None:
+        """Close all of it. May be called twice."""
+        for stream in self._all:
+            # What is broken inside, such as the end of a cut file, was told where it was read.
+            with suppress(Exception):
+                stream.close()
 
 
 class _Replayed(io.RawIOBase):
@@ -67,6 +98,44 @@ class _Replayed(io.RawIOBase):
         data = cast("io.BufferedReader", self._rest).read1(len(buffer))
         buffer[: len(data)] = data
         return len(data)
+
+
+class _Unzstd(io.RawIOBase):
+    """What a Zstandard stream of one or more frames says. The library's own reader takes a cut one for whole."""
+
+    def __init__(self, packed: BinaryIO, decompressor: Any) -> None:
+        self._packed = packed
+        self._decompressor = decompressor
+        self._frame: Any = None
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        """Raises EOFError at the end of a cut file, and zstandard's error for a broken one."""
+        while not self._ready:
+            packed = cast("io.BufferedReader", self._packed).read1(_ZSTD_READ_BYTES)
+            if not packed:
+                if self._frame is not None:
+                    raise EOFError
+                return 0
+            self._ready = memoryview(self._unpack(packed))
+        count = min(len(buffer), len(self._ready))
+        buffer[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count
+
+    def _unpack(self, packed: bytes) -> bytes:
+        plain = b""
+        while packed:
+            if self._frame is None:
+                self._frame = self._decompressor.decompressobj()
+            plain += self._frame.decompress(packed)
+            packed = b""
+            if self._frame.eof:
+                packed, self._frame = self._frame.unused_data, None
+        return plain
 
 
 def format_of(path: str, given: str | None) -> str:
@@ -97,7 +166,7 @@ def open_file(path: str, *, wants_identity: bool = True) -> Opened:
         head = _read_head(source, _HEAD_BYTES if wants_identity else 4)
         identity = Identity(None, None, hashlib.sha256(head).hexdigest())
         raw = cast("BinaryIO", io.BufferedReader(_Replayed(head, source), _BUFFER_BYTES))
-        return Opened(_unpacked(raw, head), identity, lambda: None)
+        return Opened(_unpacked(raw, head), identity, lambda: None, raw)
     try:
         if Path(path).is_dir():
             raise Misuse(f"{path} is a folder: name the files in it")
@@ -111,18 +180,13 @@ def open_file(path: str, *, wants_identity: bool = True) -> Opened:
     identity = Identity(status.st_size, status.st_mtime_ns, hashlib.sha256(head).hexdigest())
     size = max(1, status.st_size)
     raw = cast("BinaryIO", io.BufferedReader(file, _BUFFER_BYTES))
-    return Opened(_unpacked(raw, head), identity, lambda: None if file.closed else min(1.0, file.tell() / size))
-
-
-def seekable(opened: Opened) -> BinaryIO:
-    """Return the stream as one that can be sought in: itself, or a copy of it in a temporary file on disk."""
-    stream = opened.stream
-    if isinstance(stream, io.BufferedReader) and stream.seekable():
-        return stream
-    copy = tempfile.TemporaryFile(prefix="sluiceway-")  # noqa: SIM115
-    shutil.copyfileobj(stream, copy, _BUFFER_BYTES)
-    copy.seek(0)
-    return cast("BinaryIO", copy)
+    try:
+        stream = _unpacked(raw, head)
+    except Misuse:
+        raw.close()
+        raise
+    below = () if stream is raw else (raw,)
+    return Opened(stream, identity, lambda: None if file.closed else min(1.0, file.tell() / size), *below)
 
 
 def _read_head(source: BinaryIO, wanted: int) -> bytes:
@@ -143,6 +207,5 @@ def _unpacked(raw: BinaryIO, head: bytes) -> BinaryIO:
             import zstandard
         except ModuleNotFoundError:
             raise Misuse("a .zst file needs zstandard: pip install 'sluiceway[zstd]'") from None
-        reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-        return cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", reader), _BUFFER_BYTES))
+        return cast("BinaryIO", io.BufferedReader(_Unzstd(raw, zstandard.ZstdDecompressor()), _BUFFER_BYTES))
     return raw

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from sluiceway.importing.faults import Misuse, Unreadable
-from sluiceway.importing.opening import Opened, seekable
+from sluiceway.importing.opening import Opened
 from sluiceway.importing.rows import ROWS_A_CHUNK, Chunk
 
 _ROWS_A_BATCH = 4_096
@@ -28,7 +28,7 @@ class Parquet:
         except ModuleNotFoundError:
             raise Misuse("a Parquet file needs pyarrow: pip install 'sluiceway[parquet]'") from None
         try:
-            self._file = parquet.ParquetFile(seekable(opened))
+            self._file = parquet.ParquetFile(opened.seekable())
         except (arrow.ArrowException, OSError) as error:
             raise Misuse(f"no Parquet file that can be read ({type(error).__name__})") from None
         self._broken = (arrow.ArrowException, OSError)

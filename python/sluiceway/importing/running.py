@@ -81,10 +81,12 @@ def run(job: Job, display: Display) -> Summary:
     In the main thread, SIGINT and SIGTERM stop it: what was read is sent, for ten seconds at most, and the checkpoint
     is written. A second one ends the process at once.
     """
-    lock = None if job.checkpoint is None else Lock(job.checkpoint)
+    lock = None
     try:
+        lock = None if job.checkpoint is None else Lock(job.checkpoint)
         return _Run(job, display).carry_out()
     finally:
+        job.files.close()
         if lock is not None:
             lock.release()
 

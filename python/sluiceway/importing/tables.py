@@ -36,6 +36,7 @@ class Table:
     ) -> None:
         """Read the header, unless ``names`` says the columns of a file that has none. Raises Misuse."""
         self._text = io.TextIOWrapper(opened.stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        opened.closes(self._text)
         csv.field_size_limit(_MAX_CELL_CHARS)
         self._reader = csv.reader(self._text, delimiter=delimiter)
         self.done = opened.done
