@@ -176,6 +176,9 @@ deny: ## Licences, sources and bans of the crates that are compiled in
 bad-answers: $(VENV)/.built ## Give each client 5,000 answers that no server should give; COUNT=… for another number
 	$(BIN)/python -m tests.faults.bad_inputs --count $(or $(COUNT),5000) --seed $(SEED)
 
+import-kills: $(VENV)/.built ## Send 336,776 flights, kill the import three times, resume it; VENDOR=posthog for one vendor
+	$(BIN)/python tests/import_kills.py $(if $(VENDOR),--vendor $(VENDOR)) $(if $(KILLS),--kills $(KILLS)) --seed $(SEED)
+
 soak: $(VENV)/.built ## Ten minutes of a misbehaving server: memory, threads, descriptors flat; MINUTES=1 for less
 	$(BIN)/python tests/soak.py --minutes $(MINUTES)
 

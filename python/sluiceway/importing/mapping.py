@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from sluiceway.importing.cells import checked_kinds
 from sluiceway.importing.faults import Misuse
 from sluiceway.importing.identifiers import LINE, ROW
 
@@ -143,6 +144,7 @@ def build(from_file: AnyMapping[str, Any], from_flags: AnyMapping[str, Any], whe
 
 def check(mapping: Mapping, vendor: str, form: str) -> None:
     """Refuse what cannot mean anything. Raises Misuse, naming the flag and what to do."""
+    checked_kinds(mapping.types)
     if mapping.is_wire:
         if form != "jsonl":
             raise Misuse(

@@ -200,7 +200,6 @@ class _Run:
 
     def _summary(self, mark: Mark, seconds: float, *, is_read: bool = True) -> Summary:
         watch = self.watch
-        reached = self.job.limit is not None and not watch.reason and not self.notes
         return Summary(
             **account(self.start.counts, mark.counts, watch.standing()),
             stopped=watch.reason,
@@ -210,7 +209,7 @@ class _Run:
             seconds=seconds,
             reasons=dict(self.rejects.reasons.most_common()),
             left_out=dict(self.left_out.most_common()),
-            checkpoint="" if self.job.checkpoint is None or (is_read and not reached) else str(self.job.checkpoint),
+            checkpoint="" if self.job.checkpoint is None else str(self.job.checkpoint),
             rejects="" if self.job.rejects is None else str(self.job.rejects),
             notes=self.notes,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from sluiceway.errors import InvalidEvent
@@ -11,7 +11,7 @@ from sluiceway.importing.checkpoint import Counts
 from sluiceway.importing.clients import ROOM_BYTES, ROOM_EVENTS
 from sluiceway.importing.faults import Unfit
 from sluiceway.importing.flight import Entry, Flight
-from sluiceway.importing.making import Event, Maker
+from sluiceway.importing.making import Event, Maker, as_json
 from sluiceway.importing.pacing import Pacer
 from sluiceway.importing.rejects import Reject, Rejects
 from sluiceway.importing.rows import BadRow, Chunk, Source
@@ -71,12 +71,12 @@ class Feeder:
                 if self._left is not None:
                     part = _part(part, 0, self._left)
                     self._left -= len(part.rows)
-                if not part.rows:
-                    self.has_reached_limit = True
-                    return
                 if not self._may_go(len(part.rows)):
                     return
                 self._send(number, name, part, make)
+                if self._left == 0:
+                    self.has_reached_limit = True
+                    return
 
     def _may_go(self, count: int) -> bool:
         """Wait for room and for the time; False when everything stops."""
@@ -127,6 +127,8 @@ class Feeder:
                 ids.pop()
                 lines.pop()
                 raws.pop()
+            else:
+                raw = _as_json(row)
             self._reject(entry, line, reason, message, raw, "" if raw else _shown(row))
             done += 1
         if not done:
@@ -174,6 +176,14 @@ def _by_owner(says: Sequence[Say]) -> Say:
         return client(event)
 
     return say
+
+
+def _as_json(row: Any) -> bytes:
+    """A row as it is written down; empty where it cannot be."""
+    try:
+        return as_json(row)
+    except Unfit:
+        return b""
 
 
 def _shown(row: object) -> str:

@@ -133,7 +133,7 @@ def _from_number(number: int | float, form: str) -> datetime:
     if form not in _PER_SECOND:
         if form not in ("auto",):
             raise ValueError
-        form = next(unit for unit, end in (*_UNITS, ("ns", float("inf"))) if abs(number) < end)
+        form = next((unit for unit, end in _UNITS if abs(number) < end), "ns")
     per_second = _PER_SECOND[form]
     if isinstance(number, int):
         seconds, rest = divmod(number, per_second)
