@@ -71,7 +71,7 @@ def pause(now: Snapshot) -> str:
     if now.back_off_until is None:
         return ""
     seconds = max(0.0, now.back_off_until - time.time())
-    return f"paused: {now.error or 'no answer'}; next attempt in {seconds:.0f} s"
+    return f"paused: {now.error or 'no answer'}, again in {seconds:.0f} s"
 
 
 def clock(seconds: float | None) -> str:
@@ -127,7 +127,7 @@ class Lines:
 
 
 class Bars:
-    """A bar in a terminal: how far, how fast, how long still, and what went wrong."""
+    """A bar in a terminal: how far, how fast, how long still, and what went wrong; in eighty columns."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -136,34 +136,29 @@ class Bars:
         self._rate = Rate()
         self._console = Console(stderr=True)
         self._bar: Any = Progress(
-            BarColumn(),
-            TextColumn("{task.fields[part]:>4}"),
-            TextColumn("[bold]{task.fields[delivered]}[/] delivered"),
-            TextColumn("[red]{task.fields[bad]}[/]"),
-            TextColumn("[cyan]{task.fields[rate]}/s[/]"),
-            TextColumn("{task.fields[left]} left"),
-            TextColumn("[yellow]{task.fields[pause]}[/]"),
+            BarColumn(bar_width=12),
+            TextColumn("{task.fields[text]}"),
             console=self._console,
             transient=True,
             refresh_per_second=4,
         )
-        words: dict[str, Any] = {"part": "", "delivered": "0", "bad": "", "rate": "0", "left": "-:--", "pause": ""}
+        words: dict[str, Any] = {"text": ""}
         self._task = self._bar.add_task("", total=None, **words)
         self._bar.start()
 
     def show(self, now: Snapshot) -> None:
         """Move the bar."""
-        rate = self._rate.of(now.ended)
-        words = {
-            "part": "" if now.part is None else f"{self._ended(now):.0%}",
-            "delivered": f"{now.delivered:,}",
-            "bad": f"{now.bad:,} rejected or failed" if now.bad else "",
-            "rate": f"{rate:,.0f}",
-            "left": clock(seconds_left(now, rate)),
-            "pause": pause(now),
-        }
-        total = None if now.part is None else 1.0
-        self._bar.update(self._task, total=total, completed=self._ended(now), **words)
+        ended = (now.part or 0.0) * (now.ended / now.rows if now.rows else 0.0)
+        rate, paused = self._rate.of(now.ended), pause(now)
+        words = [] if now.part is None else [f"{ended:4.0%}"]
+        words.append(f"[bold]{now.delivered:,}[/] delivered")
+        if now.bad:
+            words.append(f"[red]{now.bad:,} bad[/]")
+        if paused:
+            words.append(f"[yellow]{paused}[/]")
+        else:
+            words.append(f"[cyan]{rate:,.0f}/s[/]  {clock(seconds_left(now, rate))} left")
+        self._bar.update(self._task, total=None if now.part is None else 1.0, completed=ended, text="  ".join(words))
 
     def say(self, text: str) -> None:
         """Print it above the bar."""
@@ -172,8 +167,3 @@ class Bars:
     def close(self) -> None:
         """Take the bar away and show the cursor again."""
         self._bar.stop()
-
-    @staticmethod
-    def _ended(now: Snapshot) -> float:
-        """Which part has ended, guessed from the part that was read."""
-        return (now.part or 0.0) * (now.ended / now.rows if now.rows else 0.0)
