@@ -176,6 +176,7 @@ def test_a_toml_file_says_the_same_and_flags_win(send_file: Send, tmp_path: Path
     ("flags", "said"),
     [
         (("--user-id", "who"), "--user-id needs --event COLUMN"),
+        (("--timestamp", "when"), "--timestamp needs --event COLUMN"),
         (("--event", "what", "--event-name", "x"), "say the same"),
         (("--type", "purchase"), "segment has track, identify"),
         (("--type", "track"), "what are the events called"),
@@ -201,6 +202,12 @@ def test_what_cannot_be_meant_is_told_of(
     assert run.code == 2
     assert said in run.err
     assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
+def test_nothing_is_said_to_be_sent_where_clients_are_disabled(send_file: Send, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text(json.dumps(ROW))
+    run = send_file(tmp_path / "rows.jsonl", "--to", "segment", "--event", "what", *BASE, SLUICEWAY_DISABLED="1")
+    assert (run.code, "SLUICEWAY_DISABLED is set" in run.err) == (2, True)
 
 
 @pytest.mark.parametrize(

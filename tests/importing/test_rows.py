@@ -66,7 +66,7 @@ def test_a_cell_beyond_all_bounds_costs_its_row_only(tmp_path: Path, monkeypatch
 
 def test_another_delimiter_no_header_and_words_for_nothing(tmp_path: Path) -> None:
     path = table(tmp_path, b"a;b;c\n1;NA;null\n")
-    assert rows_of(path, delimiter=";", null=("", "NA", "null")) == [(2, {"a": 1})]
+    assert rows_of(path, delimiter=";", null=("NA", "null")) == [(2, {"a": 1})]
     files = Files([str(path)], Mapping(event_name="E"), vendor="segment", delimiter=";", names=["x", "y", "z"])
     [chunk] = files.open(0).chunks()
     files.close()

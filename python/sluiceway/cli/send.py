@@ -155,8 +155,6 @@ def send(vendor: str, files: tuple[str, ...], quiet: bool, as_json: bool, **give
 def _job(vendor: str, files: tuple[str, ...], given: dict[str, Any]) -> Job:
     """Put together what was given. Raises Misuse."""
     flags = {name: given[name] for name in _MAPPING_FLAGS}
-    if flags["null"]:
-        flags["null"] = ["", *flags["null"]]
     from_file = {} if given["map_file"] is None else load(given["map_file"])
     mapping = build(from_file, flags, f"--map {given['map_file']}")
     if given["resume"] and given["restart"]:

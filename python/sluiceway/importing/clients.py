@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -40,7 +41,10 @@ def make_client(
 ) -> Any:
     """Make one client. Raises Misuse for what its options do not allow; opens nothing."""
     import sluiceway
+    from sluiceway.client import DISABLED_VARIABLE
 
+    if os.environ.get(DISABLED_VARIABLE):
+        raise Misuse(f"the environment variable {DISABLED_VARIABLE} is set: nothing would be sent")
     kinds: dict[str, Any] = {
         "segment": sluiceway.Segment,
         "rudderstack": sluiceway.RudderStack,

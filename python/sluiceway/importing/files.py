@@ -96,5 +96,5 @@ class Files:
             names=self._names,
             kinds=kinds,
             infers=mapping.infer,
-            nulls=mapping.null,
+            nulls=["", *mapping.null],
         )

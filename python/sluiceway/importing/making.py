@@ -46,7 +46,7 @@ def as_json(row: AnyMapping[str, Any]) -> bytes:
         return _sorted_json(row)
     except UnicodeEncodeError:
         raise Unfit("bad_utf8", "the row is not UTF-8") from None
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise Unfit("bad_value", f"holds what JSON cannot ({type(error).__name__})") from None
 
 

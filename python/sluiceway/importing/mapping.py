@@ -60,7 +60,8 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     fields: dict[str, str] = {}
     """Further keys of Amplitude's events, such as platform or session_id."""
     drop: list[str] = []
-    null: tuple[str, ...] = ("",)
+    null: tuple[str, ...] = ()
+    """Cells that say nothing, beside empty ones."""
     types: dict[str, str] = {}
     infer: bool = True
 
@@ -94,6 +95,10 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def _named(self, *fields: str) -> list[str]:
         return [column for name in fields if (column := getattr(self, name))]
+
+
+# Of events that are wire already, only ids are made, where they have none.
+_NOT_OF_WIRE = tuple(name for name in Mapping.__struct_fields__ if name not in ("id_from", "null", "types", "infer"))
 
 
 def load(path: str) -> dict[str, Any]:
@@ -151,7 +156,8 @@ def check(mapping: Mapping, vendor: str, form: str) -> None:
                 "which events are these? Say --event COLUMN, or --event-name TEXT if all have the same name "
                 "(or --type identify)"
             )
-        said = [name for name in ("user_id", "anonymous_id", "properties", "context", "drop") if getattr(mapping, name)]
+        plain = Mapping()
+        said = [name for name in _NOT_OF_WIRE if getattr(mapping, name) != getattr(plain, name)]
         if said:
             raise Misuse(f"{_flag(said[0])} needs --event COLUMN or --event-name TEXT beside it")
         return
