@@ -26,7 +26,7 @@ from sluiceway.testing import ReceiverProcess
 
 KEY = "canary-8d1f0c5a77"
 KEYS = dict.fromkeys(("SEGMENT_WRITE_KEY", "RUDDERSTACK_WRITE_KEY", "POSTHOG_API_KEY", "AMPLITUDE_API_KEY"), KEY)
-_POISON_SCRIPT = f"{Path(__file__).parent / 'script.py'}:refusing"
+_SCRIPTS = Path(__file__).parent / "script.py"
 _LINE = re.compile(
     r"(?P<rows>[\d,]+) rows = (?P<sent>[\d,]+) sent \+ (?P<rejected>[\d,]+) rejected; "
     r"(?P<again>[\d,]+) sent = (?P<delivered>[\d,]+) delivered \+ (?P<failed>[\d,]+) failed \+ (?P<left>[\d,]+) left"
@@ -115,26 +115,25 @@ def command(path: Path | str, vendor: str, url: str, *more: str) -> list[str]:
 
 
 def campaign(
-    place: Path, vendor: str, *, kills: int, rows: int | None = None, seed: int = 1, rate: int | None = None
+    place: Path, vendor: str, *, kills: int, rows: int | None = None, seed: int = 1, is_slow: bool = False
 ) -> Figures:
-    """Send, kill and resume; return what came of it."""
+    """Send, kill and resume; return what came of it. ``is_slow``: from a receiver that answers late."""
     file = flights(place, rows=rows)
     draw = random.Random(f"{vendor} {seed}")
     figures = Figures(vendor=vendor, rows=file.rows)
     expected = dict(file.bad)
     if vendor == "posthog":
         expected = {line: "missing_id" if reason == "invalid" else reason for line, reason in expected.items()}
-    script = None
+    script = f"{_SCRIPTS}:slow" if is_slow else None
     if vendor == "amplitude":
         expected |= file.poisoned
-        script = _POISON_SCRIPT
-    pace = [] if rate is None else ["--rate", str(rate)]
+        script = script or f"{_SCRIPTS}:refusing"
     since = time.monotonic()
     with ReceiverProcess(vendor=vendor, script=script) as receiver:
         thresholds = sorted(draw.randrange(1, file.rows * 9 // 10) for _ in range(kills))
         for threshold in thresholds:
-            _kill_at(threshold, receiver, command(file.path, vendor, receiver.url, "--resume", *pace), figures, draw)
-        code, out, err, figures.max_rss_mib = _to_the_end(command(file.path, vendor, receiver.url, "--resume", *pace))
+            _kill_at(threshold, receiver, command(file.path, vendor, receiver.url, "--resume"), figures, draw)
+        code, out, err, figures.max_rss_mib = _to_the_end(command(file.path, vendor, receiver.url, "--resume"))
         counted, violations = receiver.stats(), receiver.violations()
     figures.seconds = round(time.monotonic() - since, 1)
     figures.ids, figures.events = counted.ids, counted.events

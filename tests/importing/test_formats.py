@@ -39,14 +39,18 @@ ROWS: list[dict[str, Any]] = [
 
 
 def as_jsonl() -> bytes:
-    return b"".join(json.dumps(row).encode() + b"\n" for row in ROWS)
+    # The order of the keys means nothing.
+    return b"".join(json.dumps(dict(reversed(row.items()))).encode() + b"\n" for row in ROWS)
 
 
 def as_table(delimiter: str = ",") -> bytes:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(ROWS[0]), delimiter=delimiter)
     writer.writeheader()
-    writer.writerows({**row, "new": str(row["new"]).lower()} for row in ROWS)
+    # As databases print them.
+    writer.writerows(
+        {**row, "new": str(row["new"]).upper(), "at": row["at"].replace("T", " ").rstrip("Z")} for row in ROWS
+    )
     return text.getvalue().encode()
 
 
