@@ -89,8 +89,8 @@ _VENDORS = click.Choice(keys.VENDORS)
 @click.option("--min-id-length", type=click.IntRange(1), metavar="N", help="Amplitude: shortest id. [5]")
 @click.option("--gzip/--no-gzip", default=None, help="Compress requests. [the vendor's custom]")
 @click.option("--timeout", type=float, metavar="SECONDS", help="Of one request. [the client's]")
-@click.option("--proxy", metavar="URL", help="HTTP proxy.")
-@click.option("--trust-env", is_flag=True, help="Take the proxy from the environment.")
+@click.option("--proxy", metavar="URL", help="HTTP proxy; one with a password belongs in HTTPS_PROXY, see --trust-env.")
+@click.option("--trust-env", is_flag=True, help="Take the proxy from the environment (HTTPS_PROXY and its like).")
 @click.option("--ca-certs", metavar="FILE", help="Authorities to trust instead of the system's.")
 @click.option("--allow-http", is_flag=True, help="Allow a host without TLS that is not this machine.")
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv", "tsv", "parquet"]), help="[by the file's name]")
@@ -245,7 +245,7 @@ def _tell(summary: Summary, files: tuple[str, ...], vendor: str) -> None:
     if summary.rejected or summary.failed:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in summary.reasons.items())
         where = f" (see {summary.rejects})" if summary.rejects else " (--rejects FILE keeps them)"
-        say(f"rejects{': ' + reasons if reasons else ''}{where}")
+        say(f"rejects of this run: {reasons or 'none'}{where}")
     if not summary.is_balanced:
         say("the account does not add up; please report this, with the last line of --json")
     told = {
