@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
 import pytest
 
-from sluiceway.cli.send import send
+from sluiceway.cli.send import HELP, send
 from sluiceway.testing import Answer, Receiver
 
 from .campaign import KEY
@@ -68,6 +69,12 @@ def test_options_of_the_vendor_are_in_the_request(send_file: Send, tmp_path: Pat
     assert "https://api2.amplitude.com/batch" in run.out
 
 
+def test_a_short_key_is_masked_where_it_stands_and_not_in_every_word(send_file: Send, tmp_path: Path) -> None:
+    run = send_file(made(tmp_path), "--to", "segment", *MAPPED, "--dry-run", "--limit", 1, SEGMENT_WRITE_KEY="k")
+    assert '"type": "track"' in run.out
+    assert '"writeKey": "***"' in run.out
+
+
 def test_a_dry_run_of_nothing_says_so(send_file: Send, tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text("nothing\n")
@@ -106,6 +113,22 @@ def test_help_has_examples_exit_codes_and_the_reason_for_no_key_flag(send_file: 
     assert run.code == 0
     for words in ("Examples:", "Exit codes:", "130", "`ps`", "--dry-run"):
         assert words in run.out
+
+
+def test_every_command_in_the_documents_is_one() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "send.md").read_text() + HELP.replace("\\b", "")
+    commands = [
+        line.partition("sluiceway send ")[2].partition(" | ")[0]
+        for line in text.replace("\\\n", " ").splitlines()
+        if line.lstrip("$ ").startswith(("sluiceway send ", "aws ", "zstdcat ", "# flights.toml: ", "until "))
+    ]
+    assert len(commands) > 10
+    for command in commands:
+        words = [word for word in shlex.split(command.partition(";")[0], comments=True) if "…" not in word]
+        if "--to" not in words:
+            words += ["--to", "segment"]
+        # Raises UsageError for a flag that is none; runs nothing.
+        assert send.make_context("send", words).params["files"]
 
 
 def test_the_package_is_imported_without_the_parts_of_the_command() -> None:
