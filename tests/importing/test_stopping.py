@@ -166,11 +166,27 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         assert time.monotonic() - began < 8
 
 
-def start(path: Path, url: str, *more: str) -> subprocess.Popen[str]:
+def test_a_signal_stops_it_while_a_pipe_gives_nothing(tmp_path: Path, receiver: Receiver) -> None:
+    kept = ("--format", "jsonl", "--checkpoint", str(tmp_path / "c"), "--rejects", str(tmp_path / "r"))
+    run = start(Path("-"), receiver.url, *kept, stdin=subprocess.PIPE)
+    assert run.stdin is not None
+    # More than what is looked at of the beginning, and then silence.
+    run.stdin.write("".join(json.dumps({"what": "E", "who": f"user-{n}"}) + "\n" for n in range(4_096)))
+    run.stdin.flush()
+    assert receiver.wait_for(events=1_000, timeout=30)
+    run.send_signal(signal.SIGTERM)
+    assert run.wait(30) == 143
+    out, err = run.communicate()
+    told = json.loads(out)
+    assert told["delivered"] == receiver.ids >= 1_000, err
+    assert told["is_balanced"]
+
+
+def start(path: Path, url: str, *more: str, stdin: int | None = None) -> subprocess.Popen[str]:
     options = ("--to", "segment", "--host", url, *MAPPED, "--json", *more)
     return subprocess.Popen(
         [sys.executable, "-m", "sluiceway", "send", str(path), *options],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **KEYS},
+        stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **KEYS},
     )  # fmt: skip
 
 

@@ -18,3 +18,7 @@ class Unfit(Exception):
         super().__init__(reason, message)
         self.reason = reason
         self.message = message
+
+
+class Interrupted(BaseException):
+    """Reading is to stop at once, raised by a signal's handler in the middle of it. No error of anybody's."""

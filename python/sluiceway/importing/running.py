@@ -20,7 +20,7 @@ from sluiceway.importing import checkpoint as checkpoints
 from sluiceway.importing.accounting import Summary, account
 from sluiceway.importing.checkpoint import Checkpoint, Lock, SourceMark
 from sluiceway.importing.clients import Destination, make_client
-from sluiceway.importing.faults import Misuse, Unreadable
+from sluiceway.importing.faults import Interrupted, Misuse, Unreadable
 from sluiceway.importing.files import Files
 from sluiceway.importing.flight import Flight
 from sluiceway.importing.identifiers import Ids
@@ -284,6 +284,9 @@ class _Run:
             self.watch.signal = number
             self.watch.stop("signal")
             self.display.say("stopping: what was read is sent, and the checkpoint written (again: at once)")
+            if self.feeder.is_reading:
+                # A pipe may give nothing for hours, and a resume reads long before it sends.
+                raise Interrupted
 
         before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         try:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 from zlib import crc32
 
 from sluiceway.errors import InvalidEvent
 from sluiceway.importing.checkpoint import Counts
 from sluiceway.importing.clients import ROOM_BYTES, ROOM_EVENTS
-from sluiceway.importing.faults import Unfit
+from sluiceway.importing.faults import Interrupted, Unfit
 from sluiceway.importing.flight import Entry, Flight
 from sluiceway.importing.making import Event, Maker, as_json
 from sluiceway.importing.pacing import Pacer
@@ -50,6 +50,7 @@ class Feeder:
     ) -> None:
         self.mark = start
         self.has_reached_limit = False
+        self.is_reading = False
         self._says = says
         self._watch = watch
         self._flight = flight
@@ -64,7 +65,7 @@ class Feeder:
         """Send one file from a position on. Returns early when the import stops. Raises Unreadable."""
         counts = self.mark.counts
         self.mark = Mark(self.mark.entry, number, skip_to, counts)
-        for chunk in source.chunks(skip_to):
+        for chunk in self._read(source.chunks(skip_to)):
             size = len(chunk.rows) if self._pacer is None else self._pacer.group
             for at in range(0, len(chunk.rows), size):
                 part = _part(chunk, at, at + size)
@@ -77,6 +78,21 @@ class Feeder:
                 if self._left == 0:
                     self.has_reached_limit = True
                     return
+
+    def _read(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+        """Give the chunks; `is_reading` says when a signal's handler may raise Interrupted, which ends them."""
+        while True:
+            try:
+                self.is_reading = True
+                chunk = next(chunks, None)
+                self.is_reading = False
+            except Interrupted:
+                return
+            finally:
+                self.is_reading = False
+            if chunk is None:
+                return
+            yield chunk
 
     def _may_go(self, count: int) -> bool:
         """Wait for room and for the time; False when everything stops."""
