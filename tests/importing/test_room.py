@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from sluiceway.importing.accounting import Summary
 from sluiceway.importing.clients import Destination
 from sluiceway.importing.files import Files
 from sluiceway.importing.mapping import Mapping
@@ -32,11 +34,16 @@ def made(place: Path, url: str, **options: float) -> Job:
     )
 
 
+def carried_out(job: Job) -> Summary:
+    with closing(job.files):
+        return run(job, Silent())
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.7])
 def test_a_full_queue_is_waited_for(tmp_path: Path, delay: float) -> None:
     # Longer than what the client itself waits at a time.
     with Receiver([Answer(delay=delay)] * 3, vendor="segment") as receiver:
-        summary = run(made(tmp_path, receiver.url), Silent())
+        summary = carried_out(made(tmp_path, receiver.url))
         assert (receiver.ids, receiver.stats().events) == (1_000, 1_000)
     assert summary.exit_code == 0
     assert (summary.rows, summary.delivered, summary.is_balanced) == (1_000, 1_000, True)
@@ -44,11 +51,11 @@ def test_a_full_queue_is_waited_for(tmp_path: Path, delay: float) -> None:
 
 def test_a_stop_is_noticed_while_a_queue_is_full(tmp_path: Path) -> None:
     with Receiver(default=503, vendor="segment") as receiver:
-        summary = run(made(tmp_path, receiver.url, max_outage_seconds=1.0), Silent())
+        summary = carried_out(made(tmp_path, receiver.url, max_outage_seconds=1.0))
         assert (summary.stopped, summary.exit_code, summary.is_balanced) == ("outage", 3, True)
         assert summary.rows == summary.sent == summary.left == 300
         job = made(tmp_path, receiver.url)
         job.resume = True
         receiver.answer(*[200] * 20)
-        again = run(job, Silent())
+        again = carried_out(job)
         assert (again.exit_code, again.rows, receiver.ids) == (0, 1_000, 1_000)

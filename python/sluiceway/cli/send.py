@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -137,13 +138,14 @@ def send(vendor: str, files: tuple[str, ...], quiet: bool, as_json: bool, **give
     """Import events (the text of --help is HELP above)."""
     try:
         job = _job(vendor, files, given)
-        if given["dry_run"]:
-            sys.exit(_print_dry_run(dry_run(job)))
-        display: Display = Silent() if quiet else Bars() if sys.stderr.isatty() else Lines()
-        try:
-            summary = run(job, display)
-        finally:
-            display.close()
+        with closing(job.files):
+            if given["dry_run"]:
+                sys.exit(_print_dry_run(dry_run(job)))
+            display: Display = Silent() if quiet else Bars() if sys.stderr.isatty() else Lines()
+            try:
+                summary = run(job, display)
+            finally:
+                display.close()
     except Misuse as error:
         click.echo(f"sluiceway send: {error}", err=True)
         sys.exit(_USAGE)

@@ -87,7 +87,6 @@ def dry_run(job: Job) -> DryRun:
         client.flush(timeout=30.0)
     finally:
         client.close(timeout=5.0)
-        job.files.close()
     if keeping.first is not None:
         found.request = shown(client, job.to, keeping.first)
     found.rejects = found.rejects[:_SHOWN_REJECTS]

@@ -78,15 +78,15 @@ def makers(job: Job, began: datetime, left_out: Counter[str]) -> Callable[[str],
 def run(job: Job, display: Display) -> Summary:
     """Carry an import out and return its account. Blocks until it is done or stopped. Raises Misuse.
 
+    The files stay open: closing them is for whoever opened them.
+
     In the main thread, SIGINT and SIGTERM stop it: what was read is sent, for ten seconds at most, and the checkpoint
     is written. A second one ends the process at once.
     """
-    lock = None
+    lock = None if job.checkpoint is None else Lock(job.checkpoint)
     try:
-        lock = None if job.checkpoint is None else Lock(job.checkpoint)
         return _Run(job, display).carry_out()
     finally:
-        job.files.close()
         if lock is not None:
             lock.release()
 
