@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from sluiceway.testing.answers import Answer, posthog_error, posthog_result
-from sluiceway.testing.arriving import Arriving
+from sluiceway.testing.arriving import Arriving, unpacked
 from sluiceway.testing.strict import opening
 from sluiceway.testing.strict.posthog import is_token
 from sluiceway.testing.strict.quick import Look, Quick
@@ -29,6 +29,8 @@ _REQUIRED_HEADERS = (
     *("content-type", "user-agent", "posthog-sdk-info"),
     *("posthog-attempt", "posthog-request-id", "posthog-request-timestamp"),
 )
+_ENCODINGS = ("gzip", "deflate", "zstd")
+
 _TAGS = {
     401: "invalid_api_token",
     402: "billing_limit_exceeded",
@@ -87,17 +89,20 @@ class Capture:
         if tag:
             return _refused(tag, wrong)
         try:
-            envelope = opening.opened(arriving.body, _envelope)
+            body = self._unpacked(arriving)
         except Malformed as error:
-            return _refused(
-                "request_decoding_error" if error.status == 415 else "request_parsing_error", f"body: {error}"
-            )
+            tag = "unsupported_encoding" if error.status == 415 else "request_decoding_error"
+            return _refused(tag, f"body: {error}")
+        try:
+            envelope = opening.opened(body, _envelope)
+        except Malformed as error:
+            return _refused("request_parsing_error", f"body: {error}")
         if envelope is None:
             return _refused("request_parsing_error", "envelope: no object with created_at and a batch of events")
         if not envelope.batch:
             return _refused("empty_batch", "batch: empty")
-        look = self._quick.look(arriving.body, envelope.batch)
-        large = list(opening.too_large(arriving.body, envelope.batch, limits.over(LIMITS)))
+        look = self._quick.look(body, envelope.batch)
+        large = list(opening.too_large(body, envelope.batch, limits.over(LIMITS)))
         reading = Reading(look.ids, envelope.batch, [*large, *opening.told(look)], faults=look.faults)
         tag = _fatal(look, envelope.batch)
         if not is_time(envelope.created_at):
@@ -115,6 +120,12 @@ class Capture:
             big = {at: "event_too_big" for at, raw in enumerate(envelope.batch) if len(raw) > most}
             reading.dropped = big | _dropped(look)
         return reading
+
+    def _unpacked(self, arriving: Arriving) -> bytes:
+        """The body; besides gzip, PostHog's Python client offers deflate and zstd (v1/util.rs, decompress_payload)."""
+        if arriving.encoding in ("identity", "gzip"):
+            return arriving.body
+        return unpacked(arriving.sent_body, arriving.encoding)
 
     def tell(self, answer: Answer, reading: Reading) -> Told:
         """Complete an answer: a result for each event, or an error with its tag."""
@@ -146,9 +157,9 @@ def _head(arriving: Arriving) -> tuple[str, str]:
         return "invalid_api_token", "authentication: no token"
     if not opening.is_json(arriving):
         return "unsupported_content_type", "content-type: not application/json"
-    if headers.get("content-encoding", "gzip").lower() != "gzip":
-        # The server reads deflate, br and zstd as well; none of PostHog's clients for servers sends them.
-        return "unsupported_encoding", "content-encoding: not gzip"
+    if headers.get("content-encoding", "gzip").lower() not in _ENCODINGS:
+        # The server reads br as well; no client of PostHog's sends it, and Python has no reader for it.
+        return "unsupported_encoding", f"content-encoding: none of {', '.join(_ENCODINGS)}"
     attempt = headers["posthog-attempt"]
     if not (attempt.isascii() and attempt.isdigit() and int(attempt) >= 1):
         return "invalid_header_value", "headers: posthog-attempt is no number from 1"
