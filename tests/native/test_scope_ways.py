@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluiceway import Amplitude, Identify, PostHog, RudderStack, Segment, _native, scope
-from sluiceway.testing import MemoryTransport
+from sluiceway.testing import MemoryTransport, Receiver
 
 STAMP = datetime(2013, 1, 1, 5, tzinfo=timezone.utc)
 ID = str(UUID(int=7))
@@ -322,11 +322,15 @@ def test_a_synchronous_client_inherits_as_well() -> None:
 
 
 def test_an_event_that_waits_for_room_is_of_the_scope_it_was_made_in() -> None:
-    memory = MemoryTransport()
-    with Segment("key", transport=memory, on_full="block", max_queue_events=1) as client, scope(user_id="u1"):
+    with (
+        Receiver(vendor="segment") as receiver,
+        Segment("key", host=receiver.url, on_full="block", max_queue_events=1, flush_at=1) as client,
+        scope(user_id="u1", context={"a": 1}),
+    ):
         for _ in range(5):
             assert client.track(event="E")
-    assert [event["userId"] for event in memory.events] == ["u1"] * 5
+        assert client.flush(30).ok
+    assert [(event["userId"], event["context"]["a"]) for event in receiver.events] == [("u1", 1)] * 5
 
 
 def test_a_callback_that_tracks_is_in_no_scope_of_the_event_it_is_told_of() -> None:
