@@ -1,4 +1,4 @@
-"""Text that means harm to a page: markup, handlers, addresses, templates, tricks of Unicode. Each would call `pwned()`."""
+"""Text that means harm to a page: markup, handlers, addresses, templates, Unicode. Each would call `pwned()`."""
 
 from __future__ import annotations
 
