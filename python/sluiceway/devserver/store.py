@@ -201,7 +201,7 @@ class Store:
             )
         connection.create_function(FOLD, 1, str.lower, deterministic=True)
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        tables_there = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+        tables_there = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if version != VERSION and (version or tables_there):
             connection.close()
             raise StoreError(f"{db} is a database of something else: name another file, or delete it")
