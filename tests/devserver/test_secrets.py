@@ -80,6 +80,19 @@ def test_a_short_key_is_masked_as_a_value_and_not_within_words() -> None:
     assert masker.text('{"writeKey":"test","title":"latest tests"}') == '{"writeKey":"***","title":"latest tests"}'
 
 
+@pytest.mark.parametrize(
+    "key", ['","userId":"', 'user-1","event":"Bought', "<script>alert(1)</script>", '":', "\\\\\\\\\\"]
+)
+def test_a_key_that_is_a_piece_of_json_breaks_nothing(api: Api, key: str) -> None:
+    body = {"writeKey": key, "batch": [event("segment", properties={"email": "a@b.example", key: key})]}
+    assert api.post(PATHS["segment"], json.dumps(body, separators=(",", ":")).encode())[0] == 200
+    [row] = api.rows()
+    detail = api.ask(f"events/{row['seq']}")
+    json.loads(detail["json"])
+    assert "a@b.example" not in detail["json"]
+    json.loads(api.ask(f"events/{row['seq']}?reveal=1")["json"])
+
+
 PERSONAL = {
     "email": "a@b.example",
     "customerEmail": "a@b.example",

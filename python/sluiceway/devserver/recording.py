@@ -180,7 +180,7 @@ class Recorder:
             masker = Masker([*own, *masker.keys])
         text = masker.text(plain)
         if text != plain:  # before anything is cut: half a key would not be known
-            event = as_dict(msgspec.Raw(text.encode())) or {}
+            event, text = _read_again(text)
         said = columns(taken.vendor, event, taken.headers)
         reasons = verdicts.reasons(at)
         event_id = reading.ids[at]
@@ -202,6 +202,17 @@ class Recorder:
             library=said.library,
         )
         return Event(row, text[:MAX_EVENT_CHARS], reasons)
+
+
+def _read_again(text: str) -> tuple[dict[str, Any], str]:
+    """Return an event and its JSON without the keys that were in it.
+
+    What somebody sends as a key may be a piece of JSON, and without it the rest is none: then that is told as a text.
+    """
+    try:
+        return as_dict(msgspec.Raw(text.encode())) or {}, text
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return {}, msgspec.json.encode(text).decode()
 
 
 def _hashes(taken: Taken) -> list[int]:

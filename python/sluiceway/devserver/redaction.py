@@ -72,5 +72,7 @@ def redact(text: str) -> tuple[str, bool]:
             return walked
         return [walk(inner) for inner in one] if isinstance(one, list) else one
 
+    if isinstance(value, str) and value:
+        return msgspec.json.encode(HIDDEN).decode(), True  # of a text nobody knows what names what
     walked = walk(value)
     return (msgspec.json.encode(walked).decode(), True) if found else (text, False)
