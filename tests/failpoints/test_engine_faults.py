@@ -288,7 +288,7 @@ ON_A_QUEUE: dict[str, tuple[Any, ...] | None] = {
     "push": None,  # functions, with tests of their own above
     "admit": None,
     "offer": None,
-    "sending": None,  # calls Python and nothing else
+    "mark_sending": None,  # a word of the thread's own
     "closed": None,  # two words in memory
     "stale": None,
     "refused_bytes": None,
@@ -307,6 +307,10 @@ ON_A_QUEUE: dict[str, tuple[Any, ...] | None] = {
     "take_overflow": (),
     "settle": ("batch", "delivered"),
     "release": ("batch",),
+    "adopt": (1,),
+    "settle_spooled": (1, "delivered"),
+    "restore": ("events", "layout", [], 1),
+    "shelve": ("batch",),
     "counters": (),
 }
 ON_A_BATCH: dict[str, tuple[Any, ...] | str] = {
@@ -315,6 +319,7 @@ ON_A_BATCH: dict[str, tuple[Any, ...] | str] = {
     "nbytes": "a property",
     "block_bytes": "a property",
     "end_position": "a property",
+    "layout": "a property",
     "count_before": (0,),
     "body": (b"[", b"]"),
     "event": (0,),
@@ -332,11 +337,12 @@ def test_row_66_every_entry_of_a_queue_raises_a_fault_and_works_again() -> None:
     one = module.one("map")
     assert one.push({"a": 1}) is True
     batch = one.batch()
+    named = {"batch": batch, "events": batch.body(b"", b""), "layout": batch.layout}
     assert entries(_native.Queue) == set(ON_A_QUEUE), "an entry that is not tried here"
     for name, arguments in ON_A_QUEUE.items():
         if arguments is None:
             continue
-        given = [batch if argument == "batch" else argument for argument in arguments]
+        given = [named.get(argument, argument) if isinstance(argument, str) else argument for argument in arguments]
         fail_at("native::queue", 0, 1)
         with pytest.raises(_native.Fault) as caught:
             getattr(one.queue, name)(*given)
