@@ -9,6 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
+# For tests of the testing kit; pytest takes this from here only.
+pytest_plugins = ["pytester"]
+
 # What a client that was closed, or that nobody holds any more, may take to end.
 _PATIENCE_SECONDS = 10.0
 

@@ -12,7 +12,6 @@ import pytest
 from sluiceway import Amplitude, PostHog, RudderStack, Segment
 from sluiceway.testing import Receiver, plugin
 
-pytest_plugins: list[str] = []
 KEY = "k" * 20
 
 
@@ -24,8 +23,6 @@ def pytest_configure(config: pytest.Config) -> None:
     manager = config.pluginmanager
     if not manager.has_plugin("sluiceway"):
         manager.register(plugin, "sluiceway")
-    if not manager.has_plugin("pytester"):
-        manager.import_plugin("pytester")
 
 
 @pytest.fixture
