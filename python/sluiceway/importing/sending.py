@@ -20,6 +20,8 @@ from sluiceway.importing.watching import Watch
 
 # How long to sleep while there is no room: a request of a thousand events takes longer than this to be answered.
 _NO_ROOM_SECONDS = 0.005
+# In an outage there is no hurry, and it may last for hours.
+_OUTAGE_SECONDS = 0.1
 _MAX_WAITING_REJECTS = 5_000
 
 
@@ -105,7 +107,7 @@ class Feeder:
                 and self._rejects.waiting < _MAX_WAITING_REJECTS
             ):
                 break
-            watch.wait(_NO_ROOM_SECONDS)
+            watch.wait(_NO_ROOM_SECONDS if standing.back_off_until is None else _OUTAGE_SECONDS)
         if watch.stopping.is_set():
             return False
         return self._pacer is None or self._pacer.wait_for(count)
