@@ -15,12 +15,13 @@ import orjson
 
 import events
 import harness
+from sluiceway.measuring.messages import CONTEXT
 
 TITLE = "Tape to JSON"
 ONCE = True  # measured with Segment's shape
 BLOCK_BYTES = 450_000  # one full batch, as a backlog gives it
 STAMPS = ("messageId", "timestamp")
-LIBRARY = orjson.dumps(events.CONTEXT["library"])
+LIBRARY = orjson.dumps(CONTEXT["library"])
 
 
 class Session:

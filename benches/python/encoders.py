@@ -1,92 +1,39 @@
 """For scale: the message dict built fresh at every call and turned into JSON, and nothing else.
 
-No queue, no identifier, no clock, no validation, and the text is thrown away: the least that a program of one's own
-could do with the words of a call. Each vendor's message is the one that our client sends, with constants for what the
-caller does not say. PostHog wants the library's name among the properties, which costs a dict of its own; the message
-without it, which PostHog takes too, stands beside it.
+The loops are those of `sluiceway bench`, so that a user's figure and ours stand against the same. PostHog wants the
+library's name among the properties, which costs a dict of its own; the message without it, which PostHog takes too,
+stands beside it here.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
 import orjson
 
-from events import CONTEXT, INTEGRATIONS, LIBRARY, MESSAGE_ID, MILLISECONDS, POSTHOG_LIBRARY, TIMESTAMP, Call
+from sluiceway.measuring.event import Call
+from sluiceway.measuring.messages import LOOPS, MESSAGE_ID, TIMESTAMP, Dumps
 
 
-class OrjsonSegment:
-    """A dict and `orjson.dumps`: the 1.00 of the performance budget."""
+class Encoder:
+    """A vendor's dict, and what makes JSON of it."""
 
-    vendor = "segment"
-
-    def calls(self, batch: list[Call]) -> None:
-        """Build and encode each message."""
-        dumps = orjson.dumps
-        for user, event, properties in batch:
-            dumps(
-                {
-                    "type": "track",
-                    "messageId": MESSAGE_ID,
-                    "timestamp": TIMESTAMP,
-                    "userId": user,
-                    "event": event,
-                    "properties": properties,
-                    "context": CONTEXT,
-                    "integrations": INTEGRATIONS,
-                }
-            )
-
-
-class OrjsonRudderStack:
-    """The same for RudderStack."""
-
-    vendor = "rudderstack"
+    def __init__(self, vendor: str, dumps: Dumps) -> None:
+        """`dumps` takes a dict; what it returns is thrown away."""
+        self.vendor = vendor
+        self._dumps = dumps
 
     def calls(self, batch: list[Call]) -> None:
         """Build and encode each message."""
-        dumps = orjson.dumps
-        for user, event, properties in batch:
-            dumps(
-                {
-                    "type": "track",
-                    "channel": "server",
-                    "messageId": MESSAGE_ID,
-                    "originalTimestamp": TIMESTAMP,
-                    "userId": user,
-                    "event": event,
-                    "properties": properties,
-                    "context": CONTEXT,
-                    "integrations": INTEGRATIONS,
-                    "sentAt": TIMESTAMP,
-                }
-            )
-
-
-class OrjsonPostHog:
-    """The same for PostHog."""
-
-    vendor = "posthog"
-
-    def calls(self, batch: list[Call]) -> None:
-        """Build and encode each message."""
-        dumps = orjson.dumps
-        for user, event, properties in batch:
-            dumps(
-                {
-                    "uuid": MESSAGE_ID,
-                    "timestamp": TIMESTAMP,
-                    "event": event,
-                    "distinct_id": user,
-                    "properties": {**properties, **POSTHOG_LIBRARY},
-                }
-            )
+        LOOPS[self.vendor](self._dumps, batch)  # type: ignore[arg-type]
 
 
 class OrjsonPostHogBare:
-    """The same without a word about who sends it, so that the caller's properties can go in as they are."""
+    """PostHog's without a word about who sends it, so that the caller's properties can go in as they are."""
 
     vendor = "posthog"
 
@@ -101,73 +48,6 @@ class OrjsonPostHogBare:
                     "event": event,
                     "distinct_id": user,
                     "properties": properties,
-                }
-            )
-
-
-class OrjsonAmplitude:
-    """The same for Amplitude."""
-
-    vendor = "amplitude"
-
-    def calls(self, batch: list[Call]) -> None:
-        """Build and encode each message."""
-        dumps = orjson.dumps
-        for user, event, properties in batch:
-            dumps(
-                {
-                    "insert_id": MESSAGE_ID,
-                    "time": MILLISECONDS,
-                    "event_type": event,
-                    "user_id": user,
-                    "event_properties": properties,
-                    "library": LIBRARY,
-                }
-            )
-
-
-class Msgspec:
-    """Segment's dict and msgspec's JSON encoder."""
-
-    vendor = "segment"
-
-    def calls(self, batch: list[Call]) -> None:
-        """Build and encode each message."""
-        dumps = msgspec.json.Encoder().encode
-        for user, event, properties in batch:
-            dumps(
-                {
-                    "type": "track",
-                    "messageId": MESSAGE_ID,
-                    "timestamp": TIMESTAMP,
-                    "userId": user,
-                    "event": event,
-                    "properties": properties,
-                    "context": CONTEXT,
-                    "integrations": INTEGRATIONS,
-                }
-            )
-
-
-class Json:
-    """Segment's dict and the standard library's encoder, without spaces."""
-
-    vendor = "segment"
-
-    def calls(self, batch: list[Call]) -> None:
-        """Build and encode each message."""
-        dumps = json.JSONEncoder(separators=(",", ":")).encode
-        for user, event, properties in batch:
-            dumps(
-                {
-                    "type": "track",
-                    "messageId": MESSAGE_ID,
-                    "timestamp": TIMESTAMP,
-                    "userId": user,
-                    "event": event,
-                    "properties": properties,
-                    "context": CONTEXT,
-                    "integrations": INTEGRATIONS,
                 }
             )
 
@@ -184,13 +64,13 @@ class Loop:
 
 
 LOOP = "the loop alone"
-ENCODERS: dict[str, Any] = {
-    "dict + orjson, Segment": OrjsonSegment,
-    "dict + orjson, RudderStack": OrjsonRudderStack,
-    "dict + orjson, PostHog": OrjsonPostHog,
+ENCODERS: dict[str, Callable[[], Any]] = {
+    "dict + orjson, Segment": partial(Encoder, "segment", orjson.dumps),
+    "dict + orjson, RudderStack": partial(Encoder, "rudderstack", orjson.dumps),
+    "dict + orjson, PostHog": partial(Encoder, "posthog", orjson.dumps),
     "dict + orjson, PostHog without $lib": OrjsonPostHogBare,
-    "dict + orjson, Amplitude": OrjsonAmplitude,
-    "dict + msgspec, Segment": Msgspec,
-    "dict + json, Segment": Json,
+    "dict + orjson, Amplitude": partial(Encoder, "amplitude", orjson.dumps),
+    "dict + msgspec, Segment": partial(Encoder, "segment", msgspec.json.Encoder().encode),
+    "dict + json, Segment": partial(Encoder, "segment", json.JSONEncoder(separators=(",", ":")).encode),
     LOOP: Loop,
 }

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import random
 import sys
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
-Properties = dict[str, Any]
+from sluiceway.measuring.event import Call, Properties, rig
+from sluiceway.measuring.messages import LOOPS
 
 KINDS = ("tiny", "rig", "mixed", "large")
 RIG_BYTES = 694
@@ -22,37 +23,12 @@ MIXED_SHAPES = 320
 MIXED_MEAN_BYTES = 970
 SEED = 694
 
-# What a message carries besides the caller's own words. Constants, so that the hand-written encoders, against which
-# ratios are taken, pay neither for an identifier nor for a clock: the comparison is strict against us.
-MESSAGE_ID = "0190163d-8694-739b-aea5-966c26f8ad91"
-TIMESTAMP = "2013-01-01T05:00:00.000Z"
-MILLISECONDS = 1_357_016_400_000
-LIBRARY = "sluiceway/0.1.0"
-CONTEXT = {"library": {"name": "sluiceway", "version": "0.1.0"}}
-POSTHOG_LIBRARY: Properties = {"$lib": "sluiceway", "$lib_version": "0.1.0", "$geoip_disable": True}
-INTEGRATIONS: Properties = {}
-
-
-class Call(NamedTuple):
-    """The arguments of one `track` call."""
-
-    user: str
-    event: str
-    properties: Properties
-
 
 def message(call: Call) -> dict[str, Any]:
     """Return the Segment track message that the call stands for."""
-    return {
-        "type": "track",
-        "messageId": MESSAGE_ID,
-        "timestamp": TIMESTAMP,
-        "userId": call.user,
-        "event": call.event,
-        "properties": call.properties,
-        "context": CONTEXT,
-        "integrations": INTEGRATIONS,
-    }
+    made: list[dict[str, Any]] = []
+    LOOPS["segment"](made.append, [call])
+    return made[0]
 
 
 def json_bytes(call: Call) -> int:
@@ -91,32 +67,7 @@ def about(calls: list[Call], total_bytes: int) -> list[Call]:
 
 def fresh_rig(number: int) -> Call:
     """Return a rig event whose strings are new objects, as a request handler would make them; `number` < 1,000,000."""
-    n = f"{number % 1_000_000:06d}"
-    call = Call(
-        f"user-{n}",
-        "Item Purchased",
-        {
-            "order_id": f"ord_2013_{n}",
-            "product_id": f"prod-{n}-aa",
-            "sku": f"SKU-{n}",
-            "name": f"Sluice gate no. {n}",
-            "brand": "Weir and Sons",
-            "category": "Water Works",
-            "variant": "galvanised",
-            "price": 39.95,
-            "quantity": 2,
-            "revenue": 79.9,
-            "discounted": False,
-            "coupon": None,
-            "position": 17,
-            "currency": "EUR",
-            "url": f"https://shop.example.com/gates/{n}",
-            "referrer": "https://search.example.com/?q=gate",
-            "warehouse": {"city": "Rotterdam", "bay": 12},
-        },
-    )
-    call.properties["note"] = f"{n} {PAD}"
-    return call
+    return rig(number, PAD)
 
 
 def _user(number: int) -> str:

@@ -67,7 +67,8 @@ def measure(plan: harness.Plan) -> harness.Answer:
     """Run all peers and encoders, interleaved, in several lives of their processes."""
     lives, rounds, repeats = plan.pick(3, 2), plan.pick(5, 3), plan.pick(4, 3)
     against = {name: reference(name) for name in callers(plan.vendors)}
-    against |= {name: VENDORS[one.vendor].reference for name, one in ENCODERS.items() if one.vendor in plan.vendors}
+    encoders = {name: make() for name, make in ENCODERS.items()}
+    against |= {name: VENDORS[one.vendor].reference for name, one in encoders.items() if one.vendor in plan.vendors}
     names = [*against, LOOP]
     taken: dict[str, dict[str, list[float]]] = {name: {kind: [] for kind in events.KINDS} for name in names}
     for _ in range(lives):

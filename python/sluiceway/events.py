@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -279,7 +279,7 @@ def _timestamp(argument: str, value: object) -> datetime | None:
                 raise InvalidEvent(argument, "must be a moment, not NaT")
             moment = to_utc(value)
         elif isinstance(value, str):
-            moment = to_utc(_from_iso(str.__str__(value)))
+            moment = to_utc(from_iso(str.__str__(value)))
         elif isinstance(value, float) or (hasattr(type(value), "__index__") and not isinstance(value, bool)):
             moment = _from_unix(float(value))  # type: ignore[arg-type]
         else:
@@ -301,8 +301,11 @@ def _from_unix(number: float) -> datetime:
     return EPOCH + timedelta(seconds=seconds)
 
 
-def _from_iso(text: str) -> datetime:
-    """Read ISO 8601 as the vendors print it; Python 3.10 knows neither the Z nor fractions but of 3 or 6 digits."""
+def from_iso(text: str) -> datetime:
+    """Read ISO 8601 as the vendors print it; Python 3.10 knows neither the Z nor fractions but of 3 or 6 digits.
+
+    Naive where the text names no zone. Raises ValueError.
+    """
     text = text.strip()
     if text[-1:] in ("Z", "z"):
         text = text[:-1] + "+00:00"
@@ -310,5 +313,4 @@ def _from_iso(text: str) -> datetime:
     if dot:
         digits = len(tail) - len(tail.lstrip("0123456789"))
         text = f"{head}.{tail[:digits][:6]:0<6}{tail[digits:]}"
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return datetime.fromisoformat(text)

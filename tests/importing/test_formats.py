@@ -156,6 +156,27 @@ def test_a_cut_file_is_sent_as_far_as_it_goes(send_file: Send, tmp_path: Path, f
         assert sent.told["delivered"] == receiver.ids
 
 
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+@pytest.mark.parametrize("packed", [".gz", ".zst"])
+def test_a_broken_file_is_sent_as_far_as_it_goes(send_file: Send, tmp_path: Path, form: str, packed: str) -> None:
+    path = tmp_path / f"rows.{form}{packed}"
+    draw = random.Random(1)
+    numbers = [draw.getrandbits(128) for _ in range(15_000)]
+    if form == "csv":
+        data = "event,user,at\n" + "".join(f"Bought,{x:032x},2024-01-01\n" for x in numbers)
+    else:
+        data = "".join(json.dumps({"event": "Bought", "user": f"{x:032x}"}) + "\n" for x in numbers)
+    whole = PACKED[packed](data.encode())
+    # Behind the first member's end one begins that is none: a head as it should be, and then what no reader knows.
+    path.write_bytes(whole + whole[:10] + b"\xff" * 5_000)
+    with Receiver(vendor="segment", keep="ids") as receiver:
+        sent = send_file(path, "--to", "segment", "--host", receiver.url, *MAPPED, "--id-from", "@line", "--json")
+        assert sent.code == 1
+        assert "cannot be read further: after line" in sent.err
+        assert "Traceback" not in sent.err
+        assert sent.told["delivered"] == receiver.ids > 500
+
+
 @pytest.mark.parametrize("packed", [".gz", ".zst"])
 def test_packed_files_that_were_joined_are_one_file(
     send_file: Send, tmp_path: Path, receiver: Receiver, packed: str

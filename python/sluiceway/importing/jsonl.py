@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from sluiceway.importing.faults import Misuse, Unreadable
-from sluiceway.importing.opening import Opened
+from sluiceway.importing.opening import BROKEN, Opened
 from sluiceway.importing.rows import BYTES_A_CHUNK, ROWS_A_CHUNK, BadRow, Chunk
 
 # No vendor takes an event of a tenth of it; a file without line ends must not become one line in memory.
@@ -51,13 +51,8 @@ class JsonLines:
                 if len(rows) >= ROWS_A_CHUNK or nbytes >= BYTES_A_CHUNK:
                     yield Chunk(lines, lines, rows)
                     lines, rows, nbytes = [], [], 0
-        except (OSError, EOFError, ValueError) as error:
+        except BROKEN as error:
             broken = type(error).__name__
-        except Exception as error:
-            # Of a module that is not there unless it is needed.
-            if type(error).__name__ != "ZstdError":
-                raise
-            broken = "ZstdError"
         if rows:
             yield Chunk(lines, lines, rows)
         if broken:

@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -31,6 +32,8 @@ _FORMATS = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
+# What reading a file that is broken, cut or taken away raises.
+BROKEN = (OSError, EOFError, ValueError, zlib.error)
 # A file that is neither packed nor standard input is one stream.
 _PLAIN = 1
 _GZIP_MAGIC, _ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -103,9 +106,10 @@ class _Replayed(io.RawIOBase):
 class _Unzstd(io.RawIOBase):
     """What a Zstandard stream of one or more frames says. The library's own reader takes a cut one for whole."""
 
-    def __init__(self, packed: BinaryIO, decompressor: Any) -> None:
+    def __init__(self, packed: BinaryIO, decompressor: Any, error: type[Exception]) -> None:
         self._packed = packed
         self._decompressor = decompressor
+        self._error = error
         self._frame: Any = None
         self._ready = memoryview(b"")
 
@@ -113,7 +117,7 @@ class _Unzstd(io.RawIOBase):
         return True
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        """Raises EOFError at the end of a cut file, and zstandard's error for a broken one."""
+        """Raises EOFError at the end of a cut file, and OSError for a broken one, as the reader of gzip does."""
         while not self._ready:
             packed = cast("io.BufferedReader", self._packed).read1(_ZSTD_READ_BYTES)
             if not packed:
@@ -131,7 +135,10 @@ class _Unzstd(io.RawIOBase):
         while packed:
             if self._frame is None:
                 self._frame = self._decompressor.decompressobj()
-            plain += self._frame.decompress(packed)
+            try:
+                plain += self._frame.decompress(packed)
+            except self._error:
+                raise OSError("no Zstandard stream, or a broken one") from None
             packed = b""
             if self._frame.eof:
                 packed, self._frame = self._frame.unused_data, None
@@ -207,5 +214,6 @@ def _unpacked(raw: BinaryIO, head: bytes) -> BinaryIO:
             import zstandard
         except ModuleNotFoundError:
             raise Misuse("a .zst file needs zstandard: pip install 'sluiceway[zstd]'") from None
-        return cast("BinaryIO", io.BufferedReader(_Unzstd(raw, zstandard.ZstdDecompressor()), _BUFFER_BYTES))
+        plain = _Unzstd(raw, zstandard.ZstdDecompressor(), zstandard.ZstdError)
+        return cast("BinaryIO", io.BufferedReader(plain, _BUFFER_BYTES))
     return raw

@@ -13,7 +13,7 @@ from typing import Any
 
 from sluiceway.importing.cells import BadCell, Cells, Kind
 from sluiceway.importing.faults import Misuse, Unreadable
-from sluiceway.importing.opening import Opened
+from sluiceway.importing.opening import BROKEN, Opened
 from sluiceway.importing.rows import ROWS_A_CHUNK, BadRow, Chunk
 
 # An opening quote that nobody closes makes one cell of the rest of the file: so much of it, and not more.
@@ -88,12 +88,8 @@ class Table:
                     ends.append(reader.line_num)
                     rows.append(BadRow("bad_row", f"no CSV: {error}", ""))
                 began = reader.line_num
-            except (OSError, EOFError, ValueError) as error:
+            except BROKEN as error:
                 broken = type(error).__name__
-            except Exception as error:
-                if type(error).__name__ != "ZstdError":
-                    raise
-                broken = "ZstdError"
         if rows:
             yield Chunk(lines, ends, rows)
         if broken:
@@ -102,7 +98,7 @@ class Table:
     def _header(self) -> list[str]:
         try:
             header = next(self._reader, None)
-        except (csv.Error, OSError, EOFError, ValueError) as error:
+        except (csv.Error, *BROKEN) as error:
             raise Misuse(f"the file has no header that can be read ({type(error).__name__})") from None
         if not header:
             raise Misuse("the file is empty: its first line must name the columns (or name them by --columns)")

@@ -53,7 +53,7 @@ def load(path: str) -> list[Call]:
 
 def default() -> list[Call]:
     """Events of 694 bytes each as a Segment track message, of one shape, each with strings of its own."""
-    return [_rig(number) for number in range(_COPIES)]
+    return [rig(number, "left ") for number in range(_COPIES)]
 
 
 def workload(calls: list[Call]) -> list[Call]:
@@ -116,8 +116,9 @@ def _fresh(value: Any) -> Any:
     return f"{value} "[:-1] if isinstance(value, str) else value
 
 
-def _rig(number: int) -> Call:
-    n = f"{number:06d}"
+def rig(number: int, note: str) -> Call:
+    """Return one of them, whose strings are new objects, as a request handler would make them; `number` < 1,000,000."""
+    n = f"{number % 1_000_000:06d}"
     return Call(
         f"user-{n}",
         "Item Purchased",
@@ -139,6 +140,6 @@ def _rig(number: int) -> Call:
             "url": f"https://shop.example.com/gates/{n}",
             "referrer": "https://search.example.com/?q=gate",
             "warehouse": {"city": "Rotterdam", "bay": 12},
-            "note": f"{n} left ",
+            "note": f"{n} {note}",
         },
     )

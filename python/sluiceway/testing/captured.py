@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from sluiceway.events import from_iso
+
 VENDORS = ("segment", "rudderstack", "posthog", "amplitude")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -77,7 +79,7 @@ def moment_of(value: object) -> datetime | None:
     """Read a moment in UTC: a datetime (a naive one means UTC), ISO 8601 text, or a Unix time in milliseconds."""
     try:
         if isinstance(value, str):
-            value = _from_iso(value)
+            value = from_iso(value)
         if isinstance(value, datetime):
             return value.astimezone(timezone.utc) if value.tzinfo else value.replace(tzinfo=timezone.utc)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -241,15 +243,3 @@ def _id(value: object) -> str | None:
 
 def _name(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _from_iso(text: str) -> datetime:
-    """Read ISO 8601; Python 3.10 knows neither the Z nor fractions but of 3 or 6 digits."""
-    text = text.strip()
-    if text[-1:] in ("Z", "z"):
-        text = text[:-1] + "+00:00"
-    head, dot, tail = text.partition(".")
-    if dot:
-        digits = len(tail) - len(tail.lstrip("0123456789"))
-        text = f"{head}.{tail[:digits][:6]:0<6}{tail[digits:]}"
-    return datetime.fromisoformat(text)
