@@ -94,7 +94,7 @@ class Ways:
         self.stepped.close(0)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def ways() -> Iterator[Callable[[str], Ways]]:
     made: dict[str, Ways] = {}
 
