@@ -32,6 +32,7 @@ BESIDES = {
     "sluiceway.devserver": {"anyio", "click", "rich", "sse_starlette", "starlette", "uvicorn"},
     "sluiceway.importing": {"click", "pyarrow", "rich", "zstandard"},
     "sluiceway.measuring.messages": {"orjson"},
+    "sluiceway.testing.arriving": {"zstandard"},
     "sluiceway.testing.plugin": {"pytest"},
 }
 
