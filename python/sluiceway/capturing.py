@@ -104,7 +104,7 @@ def begin(capture: Capture) -> None:
 
 def end() -> None:
     """Give every client back what it had. One that was made meanwhile gets an engine with its next call."""
-    global _capture  # noqa: PLW0603
+    global _capture  # noqa: PLW0603  (the same)
     with _lock:
         _capture = None
         before = {id(client): kept for kept in _kept if (client := kept[0]()) is not None}

@@ -78,7 +78,7 @@ def bench(event_file: str | None, vendor: str | None, seconds: float, rounds: in
     run = Run(vendor or "segment", calls, measured, absent, seconds=seconds, rounds=rounds)
     interrupted = False
     try:
-        with _progress(run.steps) as told:
+        with _Progress(run.steps) as told:
             run.take(told)
     except KeyboardInterrupt:
         interrupted = True
@@ -92,7 +92,7 @@ def bench(event_file: str | None, vendor: str | None, seconds: float, rounds: in
     return FAILED if results.rows[0].call_us is None or results.rows[0].events_per_second is None else 0
 
 
-class _progress:  # noqa: N801 - used as a function
+class _Progress:
     """A bar on stderr, where somebody looks at it; calling what `with` gives moves it on."""
 
     def __init__(self, steps: int) -> None:

@@ -63,7 +63,7 @@ def routes(desk: Desk, page: list[BaseRoute]) -> list[BaseRoute]:
         Route("/export.jsonl", _answering(lambda request: _export(desk, request))),
         Route("/stream", _answering(lambda request: _stream(desk, request))),
         Route("/faults", _asking(lambda request: _add_fault(desk, request)), methods=["POST"]),
-        Route("/faults", _plain(lambda _request: desk.faults.clear() or {}), methods=["DELETE"]),  # type: ignore[func-returns-value]
+        Route("/faults", _plain(lambda _request: _clear_faults(desk)), methods=["DELETE"]),
         Route("/faults/{id:int}", _plain(lambda request: _remove_fault(desk, request)), methods=["DELETE"]),
         Route("/clear", _asking(lambda _request: _clear(desk)), methods=["POST"]),
     ]
@@ -193,6 +193,11 @@ async def _add_fault(desk: Desk, request: Request) -> Any:
         return desk.faults.add(fault)
     except ValueError as error:
         raise Wrong(409, str(error)) from None
+
+
+def _clear_faults(desk: Desk) -> dict[str, Any]:
+    desk.faults.clear()
+    return {}
 
 
 def _remove_fault(desk: Desk, request: Request) -> Any:

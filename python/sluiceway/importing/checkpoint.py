@@ -119,7 +119,7 @@ class Lock:
         self._path = path.with_name(path.name + ".lock")
         while True:
             try:
-                self._file: IO[bytes] = open(self._path, "ab")  # noqa: SIM115
+                self._file: IO[bytes] = open(self._path, "ab")  # noqa: SIM115  (open while it locks)
             except OSError as error:
                 raise Misuse(
                     f"{self._path.parent} cannot be written ({error.strerror}): name a place by --checkpoint"

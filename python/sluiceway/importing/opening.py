@@ -63,7 +63,7 @@ class Opened:
         """Return the stream as one that can be sought in: itself, or a copy of it in a temporary file on disk."""
         if isinstance(self.stream, io.BufferedReader) and self.stream.seekable() and len(self._all) == _PLAIN:
             return self.stream
-        copy = cast("BinaryIO", tempfile.TemporaryFile(prefix="sluiceway-"))  # noqa: SIM115
+        copy = cast("BinaryIO", tempfile.TemporaryFile(prefix="sluiceway-"))  # noqa: SIM115  (as above)
         self._all.append(copy)
         shutil.copyfileobj(self.stream, copy, _BUFFER_BYTES)
         copy.seek(0)
@@ -178,7 +178,7 @@ def open_file(path: str, *, wants_identity: bool = True) -> Opened:
         if Path(path).is_dir():
             raise Misuse(f"{path} is a folder: name the files in it")
         # Unbuffered below, so that its position is how far it has been read, and one number for all formats.
-        file = open(path, "rb", buffering=0)  # noqa: SIM115
+        file = open(path, "rb", buffering=0)  # noqa: SIM115  (`Opened` closes it)
         status = os.fstat(file.fileno())
         head = file.read(_HEAD_BYTES)
         file.seek(0)

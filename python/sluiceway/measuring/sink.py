@@ -114,8 +114,10 @@ class _Counter:
             return 0
         return len(envelope.batch) + len(envelope.events)
 
-    def answered(self, events: int, nbytes: int) -> None:
+    def answer(self, sock: socket.socket, said: bytes, events: int, nbytes: int) -> None:
+        # In one turn: whoever has read an answer and asks then must find it counted.
         with self._lock:
+            sock.sendall(said)
             self.requests += 1
             self.events += events
             self.nbytes += nbytes
@@ -159,8 +161,7 @@ def _serve(sock: socket.socket, counter: _Counter) -> None:
                     return
                 got += count
             events = counter.count(body, b"gzip" in headers.get(b"content-encoding", b""))
-            sock.sendall(_answer(path, events, length))
-            counter.answered(events, length)
+            counter.answer(sock, _answer(path, events, length), events, length)
 
 
 def _answer(path: bytes, events: int, nbytes: int) -> bytes:
